@@ -1,0 +1,1 @@
+"""Compiled primitives that more than one family uses; imports nothing of skstruct."""
