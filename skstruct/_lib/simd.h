@@ -7,7 +7,7 @@
 #ifndef SKSTRUCT_SIMD_H
 #define SKSTRUCT_SIMD_H
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
 #define SKSTRUCT_HAS_CLONES 1
 #define SKSTRUCT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
