@@ -3,15 +3,15 @@
 A space is small: the two to five parameters that most decide the score, since each more makes a
 search longer. Which they are, and how far they reach, follows the studies of tuned parameters over
 many data sets [1]_ [2]_ and the spaces of published searches [3]_ [4]_. Scales that span decades
-are logarithmic; a list of growing numbers is an ordinal scale, read by its index. The ranges expect
-standardised features wherever scikit-learn's guide does. Left out is what the scorer decides
-(``class_weight``), what only buys time (``n_estimators`` of a forest) and what the data must allow
-(``n_components`` of a projection where it may not exceed the number of features).
+are logarithmic; a list of growing numbers is an ordinal scale, read by its index. The ranges
+expect standardised features wherever scikit-learn's guide does. Left out is what the scorer
+decides (``class_weight``), what only buys time (``n_estimators`` of a forest) and what the data
+must allow (``n_components`` of a projection that may not exceed the number of features).
 
 References
 ----------
-.. [1] P. Probst, A.-L. Boulesteix, B. Bischl, "Tunability: Importance of Hyperparameters of Machine
-   Learning Algorithms", JMLR 20(53), 2019. arXiv:1802.09596
+.. [1] P. Probst, A.-L. Boulesteix, B. Bischl, "Tunability: Importance of Hyperparameters of
+   Machine Learning Algorithms", JMLR 20(53), 2019. arXiv:1802.09596
 .. [2] J. N. van Rijn, F. Hutter, "Hyperparameter Importance Across Datasets", KDD 2018.
    arXiv:1710.04725
 .. [3] M. Feurer, A. Klein, K. Eggensperger, J. Springenberg, M. Blum, F. Hutter, "Efficient and
@@ -135,7 +135,7 @@ def linear_discriminant():
 
 
 def quadratic_discriminant():
-    """Return the space of QuadraticDiscriminantAnalysis; from pooled data zero would be singular."""
+    """Return the space of QuadraticDiscriminantAnalysis."""
     return {"reg_param": loguniform(1e-5, 1.0)}
 
 

@@ -1,0 +1,105 @@
+# The arms of a search that names none: what a practitioner tries first on a numeric table, one of
+# each family of methods, so that a bandit has something to choose between. Each arm is a Pipeline
+# whose last step is "model"; distances, margins and penalties see standardised columns, and where
+# a parameter is in units of the target the target is standardised too. Two arms do not scale to
+# long tables: a kernel machine's fit grows between n^2 and n^3, all pairs of neighbours as n^2.
+
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+
+from skstruct.registry import get_estimator, search_space
+
+# Rows above which an arm is left out.
+MAX_SAMPLES = {"svm": 10_000, "neighbors": 50_000}
+
+
+def default_arms(task, *, n_samples=None, random_state=None):
+    """Return the arms of a search over a numeric table without missing values.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        What the target is.
+    n_samples : int, default=None
+        Number of rows to fit on. Above 10,000 the arm ``"svm"`` is left out, above 50,000
+        ``"neighbors"`` too, whose fits or predictions would take minutes each. None for all arms.
+    random_state : int, default=None
+        Seed of the arms that draw random numbers. Without one a search cannot be repeated.
+
+    Returns
+    -------
+    arms : dict of {str: (Pipeline, dict)}
+        The pipeline of each arm and its ``param_distributions``.
+
+    Raises
+    ------
+    ValueError
+        If `task` is another one.
+
+    See Also
+    --------
+    cash_space : Join arms into one estimator and its ``param_distributions``.
+    skstruct.search_space : The distributions of one estimator.
+
+    Examples
+    --------
+    >>> from skstruct.model_selection._default_arms import default_arms
+    >>> arms = default_arms("regression", n_samples=20_000, random_state=0)
+    >>> list(arms)
+    ['linear', 'elastic_net', 'neighbors', 'random_forest', 'extra_trees', 'boosting', 'mixture']
+    >>> pipeline, distributions = arms["linear"]
+    >>> list(distributions)
+    ['model__alpha']
+    """
+    if task == "classification":
+        mixture = get_estimator("IncrementalGaussianMixtureClassifier")()
+        arms = {
+            "linear": _arm(LogisticRegression(max_iter=500), scale=True),
+            "discriminant": _arm(LinearDiscriminantAnalysis(), scale=True),
+            "neighbors": _arm(KNeighborsClassifier(), scale=True),
+            "svm": _arm(SVC(cache_size=500), scale=True),
+            "random_forest": _arm(RandomForestClassifier(random_state=random_state)),
+            "extra_trees": _arm(ExtraTreesClassifier(random_state=random_state)),
+            "boosting": _arm(HistGradientBoostingClassifier(random_state=random_state)),
+            "mixture": _arm(mixture, scale=True),
+        }
+    elif task == "regression":
+        mixture = get_estimator("IncrementalGaussianMixtureRegressor")()
+        arms = {
+            "linear": _arm(Ridge(), scale=True),
+            "elastic_net": _arm(ElasticNet(), scale=True, scale_target=True),
+            "neighbors": _arm(KNeighborsRegressor(), scale=True),
+            "svm": _arm(SVR(cache_size=500), scale=True, scale_target=True),
+            "random_forest": _arm(RandomForestRegressor(random_state=random_state)),
+            "extra_trees": _arm(ExtraTreesRegressor(random_state=random_state)),
+            "boosting": _arm(HistGradientBoostingRegressor(random_state=random_state)),
+            "mixture": _arm(mixture, scale=True),
+        }
+    else:
+        raise ValueError(f"task={task!r} is neither 'classification' nor 'regression'.")
+    if n_samples is None:
+        return arms
+    return {n: arm for n, arm in arms.items() if n_samples <= MAX_SAMPLES.get(n, n_samples)}
+
+
+def _arm(model, *, scale=False, scale_target=False):
+    space, prefix = search_space(model), "model__"
+    if scale_target:
+        model = TransformedTargetRegressor(model, transformer=StandardScaler())
+        prefix = "model__regressor__"
+    steps = [("scale", StandardScaler())] if scale else []
+    pipeline = Pipeline([*steps, ("model", model)])
+    return pipeline, {prefix + name: values for name, values in space.items()}
