@@ -4,12 +4,15 @@ Every other module takes them from here, so that a change in scikit-learn is men
 """
 
 from sklearn.base import _fit_context
+from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
 )
 from sklearn.utils.validation import (
+    _check_method_params,
     _check_sample_weight,
     check_is_fitted,
     check_random_state,
@@ -20,7 +23,10 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "_MultimetricScorer",
+    "_check_method_params",
     "_check_sample_weight",
+    "_fit_and_score",
     "_fit_context",
     "check_is_fitted",
     "check_random_state",
