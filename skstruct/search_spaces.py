@@ -199,10 +199,6 @@ def pca():
     return {"n_components": _between(0.5, 0.999), "whiten": [False, True]}
 
 
-def truncated_svd():
-    """Return the space of TruncatedSVD for term counts."""
-    return {"n_components": [16, 32, 64, 128, 256]}
-
 
 def select_k_best():
     """Return the space of SelectKBest."""
