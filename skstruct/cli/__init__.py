@@ -1,0 +1,32 @@
+"""The command ``skstruct``.  Each subcommand is a module ``_<name>`` with a function ``run(args)``."""
+
+import importlib
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main(argv=None):
+    """Run the command and return its exit status: 0 done, 1 failed checks, 2 bad input, 130 Ctrl-C."""
+    from skstruct.cli._errors import UserError
+    from skstruct.cli._parser import make_parser
+
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = make_parser().parse_args(argv)
+    args.argv = argv
+    try:
+        command = importlib.import_module(f"skstruct.cli.{args.module}")
+        status = command.run(args)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"skstruct {args.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"skstruct {args.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output, `head` say, has had enough; nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

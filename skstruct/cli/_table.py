@@ -1,0 +1,116 @@
+"""Read a table: a CSV or Parquet file, or a data set that scikit-learn ships."""
+
+import csv
+import gzip
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import sklearn.datasets
+
+from skstruct.cli._errors import UserError, did_you_mean, one_line
+
+SHIPPED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data frame, where it comes from, and its target where that is known."""
+
+    frame: pd.DataFrame
+    name: str
+    target: str | None = None
+    remark: str | None = None
+
+
+def load_table(source):
+    """Read ``source`` into a `Table`; a `UserError` says in one line why it cannot be read."""
+    if source in SHIPPED:
+        return _shipped(source)
+    path = Path(source)
+    if not path.exists():
+        hint = did_you_mean(source, SHIPPED) or f" ({', '.join(SHIPPED)})"
+        raise UserError(f"{source!r} is neither a file nor a data set that ships{hint}")
+    if path.is_dir():
+        raise UserError(f"{source!r} is a directory, not a CSV or Parquet file")
+    lowered = path.name.lower()
+    for suffixes, read in ((CSV_SUFFIXES, _read_csv), (PARQUET_SUFFIXES, _read_parquet)):
+        for suffix in suffixes:
+            if lowered.endswith(suffix):
+                frame, remark = read(path)
+                frame.columns = [str(name).strip() for name in frame.columns]
+                return Table(frame, path.name[: -len(suffix)], remark=remark)
+    known = ", ".join(CSV_SUFFIXES + PARQUET_SUFFIXES)
+    raise UserError(f"{source!r} is of no known type; its name should end in one of {known}")
+
+
+def _shipped(name):
+    bunch = getattr(sklearn.datasets, f"load_{name}")(as_frame=True)
+    frame = bunch.frame
+    classes = bunch.get("target_names")
+    if classes is not None and isinstance(classes[0], str):
+        frame["target"] = pd.Series(classes[bunch.target.to_numpy()], dtype=object).astype(str)
+    return Table(frame, name, target="target")
+
+
+def _read_csv(path):
+    try:
+        header, separator = _csv_header(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                sep=separator,
+                index_col=False,
+                low_memory=False,
+                skipinitialspace=True,
+                encoding="utf-8-sig",
+            )
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{str(path)!r} is not UTF-8 text (byte {error.start}); save it again as UTF-8"
+        ) from error
+    except (ValueError, OSError, EOFError, csv.Error, pd.errors.ParserWarning) as error:
+        raise UserError(f"{str(path)!r} cannot be read as CSV: {one_line(error)}") from error
+    _refuse_duplicates(path, [name for name in header if name])
+    remark = None if separator == "," else f"separator {separator!r} guessed from the first line"
+    return frame, remark
+
+
+def _csv_header(path):
+    """The names in the first line, and the separator that splits it best."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        line = file.readline()
+    if "\0" in line:
+        raise ValueError("it holds binary data")
+    separator = max(",;\t|", key=line.count)
+    header = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    if not any(name.strip() for name in header):
+        raise ValueError("its first line holds no column names")
+    return [name.strip() for name in header], separator
+
+
+def _read_parquet(path):
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise UserError("reading Parquet needs pyarrow; run: pip install 'skstruct[app]'") from error
+    except Exception as error:  # pyarrow's errors share no base class short of this
+        message = one_line(error)
+        raise UserError(f"{str(path)!r} cannot be read as Parquet: {message}") from error
+    if frame.index.name is not None or isinstance(frame.index, pd.MultiIndex):
+        frame = frame.reset_index()
+    _refuse_duplicates(path, [str(name) for name in frame.columns])
+    return frame, None
+
+
+def _refuse_duplicates(path, names):
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise UserError(f"{str(path)!r} has more than one column named {name!r}; rename one")
+        seen.add(name)
