@@ -173,6 +173,16 @@ def distribution_cards(distribution):
     return list(_scan().get(_canonical(distribution), []))
 
 
+def all_cards():
+    """Return all that is registered, names that skstruct keeps for itself included.
+
+    Returns
+    -------
+    cards : list of Card
+    """
+    return [card for found in _scan().values() for card in found]
+
+
 def cards(group):
     """List what is registered in a group, without importing it.
 
@@ -342,7 +352,7 @@ def get_estimator(name):
     return load("skstruct.estimators", name)
 
 
-def _public_path(cls):
+def public_path(cls):
     """Return the dotted path of a class up to its first private module."""
     packages = re.split(r"\._", cls.__module__)[0]
     return f"{packages}.{cls.__qualname__}"
@@ -391,7 +401,7 @@ def search_space(estimator):
     cls = estimator if isinstance(estimator, type) else type(estimator)
     if hasattr(cls, "search_space"):
         return cls.search_space()
-    path = _public_path(cls)
+    path = public_path(cls)
     if path == PIPELINE and estimator is not cls:
         return _joined_space(estimator)
     return load("skstruct.search_spaces", path)()
@@ -402,7 +412,7 @@ def _joined_space(pipeline):
     registered = {card.name for card in cards("skstruct.search_spaces")} | {PIPELINE}
     joined = {}
     for name, step in pipeline.steps:
-        if hasattr(step, "search_space") or _public_path(type(step)) in registered:
+        if hasattr(step, "search_space") or public_path(type(step)) in registered:
             joined |= {f"{name}__{key}": values for key, values in search_space(step).items()}
     if not joined:
         steps = ", ".join(type(step).__name__ for _, step in pipeline.steps)
