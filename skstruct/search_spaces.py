@@ -131,7 +131,7 @@ def discrete_nb():
 
 def linear_discriminant():
     """Return the space of LinearDiscriminantAnalysis with a solver that can shrink."""
-    return {"solver": ["lsqr"], "shrinkage": _between(0.0, 1.0)}
+    return {"solver": ["eigen"], "shrinkage": loguniform(1e-4, 1.0)}
 
 
 def quadratic_discriminant():

@@ -10,9 +10,9 @@ WORDS = ["a", "bandit", "pulls", "the", "arm", "whose", "reward", "may", "still"
 
 
 def make_data(estimator, n_samples=120, n_features=6):
-    """Return X and a target that suit the tags of the estimator, or None where it needs none.
+    """Return X and a target that suit the tags of the estimator; None for y where none is due.
 
-    The rows are three overlapping clusters; consecutive ones belong to different clusters.
+    The rows are of three overlapping clusters in turn. A transformer gets their labels as y.
     """
     tags = get_tags(estimator)
     rng = np.random.RandomState(0)
@@ -26,7 +26,7 @@ def make_data(estimator, n_samples=120, n_features=6):
     y = None
     if tags.estimator_type == "regressor":
         y = X @ np.linspace(-1.0, 1.0, n_features) + 0.1 * rng.standard_normal(n_samples)
-    elif tags.estimator_type == "classifier" or tags.target_tags.required:
+    elif tags.estimator_type in ("classifier", None) or tags.target_tags.required:
         multi_class = tags.classifier_tags is None or tags.classifier_tags.multi_class
         y = labels if multi_class else labels % 2
     if y is not None and not tags.target_tags.single_output and tags.target_tags.two_d_labels:

@@ -151,7 +151,7 @@ def check_grid_search(estimator):
         draws = ParameterSampler(registry.search_space(estimator), 2, random_state=0)
         grid = [{f"step__{name}": [v] for name, v in draw.items()} for draw in draws]
     scoring = None if hasattr(steps[-1][1], "score") else _no_score
-    search = GridSearchCV(Pipeline(steps), grid, cv=2, scoring=scoring, error_score="raise")
+    search = GridSearchCV(Pipeline(steps), grid, cv=3, scoring=scoring, error_score="raise")
     search.fit(X) if y is None else search.fit(X, y)
     assert np.isfinite(search.best_score_), f"the best score is {search.best_score_}"
 

@@ -1,6 +1,7 @@
 """What a policy must do for a search to be able to rely on it."""
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 
@@ -137,4 +138,4 @@ def policy_checks(policy, *, subject=None):
     """
     policy = policy() if isinstance(policy, type) else policy
     subject = subject or type(policy).__name__
-    return [Check(subject, function.__name__, function, policy) for function in CHECKS]
+    return [Check(subject, f.__name__, f, deepcopy(policy)) for f in CHECKS]
