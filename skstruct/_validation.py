@@ -5,6 +5,7 @@ Every other module takes them from here, so that a change in scikit-learn is men
 
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -20,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "BaseSearchCV",
     "HasMethods",
     "Interval",
     "StrOptions",
