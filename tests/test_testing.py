@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skstruct.testing import Report, check_estimator, estimator_checks
 from skstruct.testing import policy_checks as list_policy_checks
 from skstruct.testing import sampler_checks as list_sampler_checks
-from skstruct.testing._docstring import missing
+from skstruct.testing._docstring import incomplete
 
 
 class Good(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -291,10 +291,10 @@ def test_class_is_checked_in_the_instances_that_it_names():
 
 
 def test_docstring_names_what_is_missing():
-    assert missing(Good) == []
-    assert missing(Undocumented) == ["parameter 'power' not described"]
+    assert incomplete(Good) == []
+    assert incomplete(Undocumented) == ["parameter 'power' not described"]
     Bare = type("Bare", (Good,), {"__doc__": "Bare.", "extra": lambda self, a: a})
-    lacking = missing(Bare)
+    lacking = incomplete(Bare)
     assert "no section 'References'" in lacking
     assert "method 'extra' has no docstring" in lacking
 
@@ -333,6 +333,16 @@ class GoodPolicy:
         """
         self.pulls[arm] += 1
 
+    def cancel(self, arm):
+        """Take back a pull.
+
+        Parameters
+        ----------
+        arm : int
+            The arm.
+        """
+        self.pulls[arm] -= 1
+
     def tell(self, arm, score, *, cost=1.0, se=0.0):
         """Take a score.
 
@@ -356,8 +366,8 @@ class GoodPolicy:
 
 
 class UndocumentedPolicy(GoodPolicy):
-    def observe(self, pulled_arm):
-        """Count a pull."""
+    def __init__(self, start=0):
+        self.start = start
 
 
 class OutOfRange(GoodPolicy):
@@ -391,6 +401,11 @@ class DeafToOthers(GoodPolicy):
         """Ignore it."""
 
 
+class Unrelenting(GoodPolicy):
+    def cancel(self, arm):
+        self.pulls[0] -= 1
+
+
 class ForgetfulPolicy(GoodPolicy):
     def __getstate__(self):
         return {}
@@ -417,6 +432,7 @@ def test_a_right_policy_passes():
         (DropsWhatWorks, "check_policy_nan"),
         (Zombie, "check_policy_exhaust"),
         (DeafToOthers, "check_policy_observe"),
+        (Unrelenting, "check_policy_cancel"),
         (ForgetfulPolicy, "check_policy_pickle"),
         (NeverResets, "check_policy_reset"),
     ],

@@ -26,22 +26,26 @@ def parameters(function):
 
 
 def public_methods(cls):
-    """Yield (name, method) of what the class and its parents outside scikit-learn define."""
-    for base in cls.__mro__:
-        if base.__module__.split(".")[0] in ("sklearn", "builtins", "abc"):
-            continue
-        for name in vars(base):
-            method = getattr(cls, name, None)
-            if not name.startswith("_") and inspect.isroutine(method):
-                yield name, method
+    """Return [(name, method)] of what the class and its parents outside scikit-learn define."""
+    own = [base for base in cls.__mro__ if base.__module__.split(".")[0] != "sklearn"]
+    names = {name for base in own for name in vars(base) if not name.startswith("_")}
+    methods = [(name, getattr(cls, name, None)) for name in sorted(names)]
+    return [(name, method) for name, method in methods if inspect.isroutine(method)]
 
 
-def missing(cls, fitted=None, required=SECTIONS):
-    """Return what the docstring of a class, and those of its methods, leave unsaid."""
+def undescribed(cls):
+    """Return the parameters that the docstring of a class omits, and methods without any."""
+    unsaid = set(parameters(cls)) - named(sections(cls).get("Parameters", ""))
+    lacking = [f"parameter {name!r} not described" for name in sorted(unsaid)]
+    silent = [name for name, method in public_methods(cls) if not inspect.getdoc(method)]
+    return lacking + [f"method {name!r} has no docstring" for name in silent]
+
+
+def incomplete(cls, fitted=None):
+    """Return what the docstring of an estimator, and those of its methods, leave unsaid."""
     found = sections(cls)
-    lacking = [f"no section {title!r}" for title in required if title not in found]
-    unsaid = set(parameters(cls)) - named(found.get("Parameters", ""))
-    lacking += [f"parameter {name!r} not described" for name in sorted(unsaid)]
+    lacking = [f"no section {title!r}" for title in SECTIONS if title not in found]
+    lacking += undescribed(cls)
     if fitted is not None:
         attributes = {n for n in vars(fitted) if n.endswith("_") and not n.startswith("_")}
         attributes |= {
@@ -52,12 +56,10 @@ def missing(cls, fitted=None, required=SECTIONS):
         # scikit-learn remembers the names of the columns only of a data frame.
         unsaid = attributes - named(found.get("Attributes", "")) - {"feature_names_in_"}
         lacking += [f"attribute {name!r} not described" for name in sorted(unsaid)]
-    if "Examples" in required and ">>>" not in found.get("Examples", ">>>"):
+    if ">>>" not in found.get("Examples", ">>>"):
         lacking.append("no doctest in the section 'Examples'")
-    for name, method in dict(public_methods(cls)).items():
-        if not inspect.getdoc(method):
-            lacking.append(f"method {name!r} has no docstring")
-            continue
-        unsaid = set(parameters(method)) - named(sections(method).get("Parameters", "")) - {"self"}
+    for name, method in public_methods(cls):
+        described = named(sections(method).get("Parameters", "")) | {"self"}
+        unsaid = set(parameters(method)) - described if inspect.getdoc(method) else ()
         lacking += [f"parameter {p!r} of method {name!r} not described" for p in sorted(unsaid)]
     return lacking

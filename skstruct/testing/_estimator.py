@@ -33,13 +33,13 @@ from skstruct.testing._data import (
     outputs,
     seeded,
 )
-from skstruct.testing._docstring import missing
+from skstruct.testing._docstring import incomplete
 from skstruct.testing._report import Check
 
 
 def check_docstring(estimator):
     """The docstring has every section, and describes every parameter, attribute and method."""
-    lacking = missing(type(estimator), fitted(estimator, *make_data(estimator)))
+    lacking = incomplete(type(estimator), fitted(estimator, *make_data(estimator)))
     assert not lacking, "; ".join(lacking)
 
 

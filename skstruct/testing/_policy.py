@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from skstruct.testing._docstring import missing
+from skstruct.testing._docstring import undescribed
 from skstruct.testing._report import Check
 
 N_ARMS = 4
@@ -13,8 +13,8 @@ BUDGET = 60
 
 
 def check_policy_docstring(policy):
-    """The docstring describes every parameter and every public method."""
-    lacking = missing(type(policy), required=())
+    """The docstring describes every parameter, and every public method has one."""
+    lacking = undescribed(type(policy))
     assert not lacking, "; ".join(lacking)
 
 
@@ -75,6 +75,17 @@ def check_policy_observe(policy):
     assert _play(twin, BUDGET // 2) == _play(policy, BUDGET // 2), "the next asks differ"
 
 
+def check_policy_cancel(policy):
+    """A pull that is taken back leaves it as it was."""
+    twin = deepcopy(policy)
+    for each in (policy, twin):
+        _start(each)
+        _play(each, BUDGET // 2)
+    for _ in range(N_ARMS):
+        policy.cancel(policy.ask())
+    assert _play(policy, BUDGET // 2) == _play(twin, BUDGET // 2), "the next asks differ"
+
+
 def check_policy_pickle(policy):
     """Pickled between two pulls, it goes on as if nothing had happened."""
     _start(policy)
@@ -117,6 +128,7 @@ CHECKS = (
     check_policy_nan,
     check_policy_exhaust,
     check_policy_observe,
+    check_policy_cancel,
     check_policy_pickle,
     check_policy_reset,
 )
