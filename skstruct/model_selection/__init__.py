@@ -1,5 +1,6 @@
 """Search for the best pipeline and its hyper-parameters."""
 
+from skstruct.model_selection._cash_space import cash_space
 from skstruct.model_selection._core import TrialResult, ask_tell
 from skstruct.model_selection._policies import (
     UCB1,
@@ -9,9 +10,11 @@ from skstruct.model_selection._policies import (
     RoundRobin,
     SuccessiveHalving,
 )
+from skstruct.model_selection._rising_bandit import RisingBanditSearchCV
 from skstruct.model_selection._sampler import Sampler
 from skstruct.model_selection._sampler_gp import GPSampler
 from skstruct.model_selection._sampler_random import RandomSampler
+from skstruct.model_selection._store import read_journal
 
 __all__ = [
     "UCB1",
@@ -20,9 +23,12 @@ __all__ = [
     "MaxUCB",
     "RandomSampler",
     "RisingBandit",
+    "RisingBanditSearchCV",
     "RoundRobin",
     "Sampler",
     "SuccessiveHalving",
     "TrialResult",
     "ask_tell",
+    "cash_space",
+    "read_journal",
 ]

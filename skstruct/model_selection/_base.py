@@ -1,0 +1,342 @@
+"""What every ask-and-tell search of this package has in common with scikit-learn's searches.
+
+`BaseSearchCV.fit` of scikit-learn evaluates candidates in batches, splits the data again for each
+batch and formats all results again after it. A search that learns from every result makes a batch
+of one, so `fit` is written anew: splits once, one job at a time (`SearchLoop`), results formatted
+once. Everything else (scoring, refit, metadata routing, prediction) is scikit-learn's own.
+"""
+
+import contextlib
+import copy
+import time
+import uuid
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+from os import PathLike
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+
+from skstruct._validation import (
+    BaseSearchCV,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _check_method_params,
+    _fit_context,
+    _MultimetricScorer,
+)
+from skstruct.model_selection._core import Proposal
+from skstruct.model_selection._fingerprint import describe, fingerprint
+from skstruct.model_selection._sandbox import check_memory_limit, close_idle
+from skstruct.model_selection._search_log import audible, log_trial
+from skstruct.model_selection._search_loop import SearchLoop
+from skstruct.model_selection._search_results import format_results, report_failures
+from skstruct.model_selection._search_setup import (
+    bind,
+    draw_seed,
+    guiding_metric,
+    make_folds,
+    make_store,
+    score_upper_bound,
+)
+from skstruct.model_selection._space import Space
+from skstruct.model_selection._store import as_record
+from skstruct.model_selection._warm_start import default_points, place, prior_points
+from skstruct.model_selection._worker import Task
+
+
+class BaseAskTellSearchCV(BaseSearchCV):
+    """Base of the searches that ask for one candidate at a time and are told its scores.
+
+    A subclass lists the parameters of its constructor and says in `_make_core` who asks.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSearchCV._parameter_constraints,
+        "estimator": [HasMethods(["fit"]), None],
+        "param_distributions": [dict, list, None],
+        "n_iter": [Interval(Integral, 1, None, closed="left")],
+        "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+        "trial_timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
+        "journal": [str, PathLike, None],
+        "journal_sync": [StrOptions({"normal", "full"})],
+        "synchronous": ["boolean"],
+        "warm_start_from": "no_validation",
+        "initial_params": [list, tuple, None],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "min_delta": [Interval(Real, 0, None, closed="left")],
+        "fold_racing": ["boolean"],
+        "start_from_defaults": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    @abstractmethod
+    def _make_core(self, spaces, *, budget, seed, **context):
+        """Return the object that asks and is told.
+
+        Parameters
+        ----------
+        spaces : list of Space
+            The arms.
+        budget : int
+            Number of trials.
+        seed : int
+            Of the streams of random numbers, one a trial.
+        **context
+            ``score_upper_bound`` (float), ``cost_budget`` (float or None), ``starts`` (list of
+            points, one an arm, or None) and ``initial`` (list of Proposal).
+        """
+
+    @abstractmethod
+    def _report_core(self, core, arm_names, trials):
+        """Set the fitted attributes that tell how the core came to its decisions."""
+
+    @_fit_context(prefer_skip_nested_validation=False)  # the estimator is not validated yet
+    def fit(self, X, y=None, **params):
+        """Search, and fit the best candidate to all data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training data; with a precomputed kernel or distance the square matrix.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; None for unsupervised learning. Needed where ``estimator=None``.
+        **params : dict of str to object
+            Passed to ``fit`` of the estimator, the scorer and the splitter, and split like `X` if
+            they have its length; ``groups`` goes to the splitter. With metadata routing enabled,
+            to whom requests it.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the search space is empty or malformed, if the journal belongs to another search,
+            if an entry of `initial_params` is in no arm, or if all trials failed.
+        """
+        begin = time.perf_counter()
+        if self.memory_limit is not None:
+            check_memory_limit()
+        X, y = indexable(X, y)
+        seed = draw_seed(self.random_state)
+        bound, arm_names = bind(self, X, y, seed)
+        scorers, refit_metric = bound._get_scorers()
+        params = _check_method_params(X, params=params)
+        routed = bound._get_routed_params_for_fit(params)
+        estimator = clone(bound.estimator)
+        spaces = [Space(entries) for entries in bound.param_distributions]
+        task = Task(
+            estimator=estimator,
+            folds=make_folds(self.cv, X, y, estimator, routed.splitter.split),
+            scorer=scorers,
+            metric=guiding_metric(scorers, self.refit),
+            fit_params=routed.estimator.fit,
+            score_params=routed.scorer.score,
+            return_train_score=self.return_train_score,
+            error_score=self.error_score,
+            timeout=self.trial_timeout,
+            memory_limit=self.memory_limit,
+            key=uuid.uuid4().hex,
+        )
+        on_task = {"estimator": self, "X": X, "y": y, "metadata": None}
+        if (sample_weight := params.get("sample_weight")) is not None:
+            on_task["metadata"] = {"sample_weight": sample_weight}
+
+        with contextlib.closing(make_store(self.journal, self.journal_sync)) as store:
+            key = {}
+            if self.journal is not None:
+                key = fingerprint(
+                    X=X,
+                    y=y,
+                    metadata=params,
+                    folds=task.folds,
+                    spaces=spaces,
+                    scoring=self.scoring,
+                    search=self,
+                )
+            meta = self._enter_study(store, key, bound, spaces, arm_names, seed)
+            core = self._prepare_core(bound, spaces, meta, store.total_cost())
+            loop = SearchLoop(
+                core,
+                store,
+                spaces,
+                n_iter=self.n_iter,
+                time_budget=self.time_budget,
+                patience=self.patience,
+                min_delta=self.min_delta,
+                fold_racing=self.fold_racing,
+            )
+            root = self._run(loop, X, y, task, arm_names, on_task)
+
+        trials = [loop.trials[number] for number in sorted(loop.trials)]
+        report_failures(trials, self.error_score)
+        decoded = [spaces[t.proposal.arm].decode(t.proposal.u) for t in trials]
+        results = format_results(self, trials, decoded, self.error_score)
+        self.search_time_ = time.perf_counter() - begin
+        self.multimetric_ = any(trial.result["multimetric"] for trial in trials)
+        self._select(results, refit_metric, scorers)
+        if self.refit:
+            self._refit(estimator, X, y, routed.estimator.fit, root, on_task)
+
+        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+        self.cv_results_ = results
+        self.estimator_ = estimator
+        self.trials_ = [as_record(trial, arm_names) for trial in trials]
+        self.n_splits_ = len(task.folds)
+        self.n_resumed_ = loop.n_resumed
+        self.stop_reason_ = loop.stop_reason
+        self.overhead_times_ = loop.times
+        self.overhead_time_ = sum(loop.times.values())
+        self._report_core(core, arm_names, trials)
+        root.call_on_fit_task_end(**on_task)
+        return self
+
+    def _enter_study(self, store, key, bound, spaces, arm_names, seed):
+        """Open the store; return what its founder has left, the seed of this search first."""
+        prior = []
+        if self.warm_start_from is not None:
+            metric = self.refit if isinstance(self.refit, str) else "score"
+            prior = prior_points(self.warm_start_from, metric, spaces, bound.param_distributions)
+        text = describe(bound.estimator) if self.journal is not None else ""
+        meta = {
+            "arm_names": arm_names,
+            "estimator": text,
+            "seed": int(np.random.default_rng().integers(2**31)) if seed is None else seed,
+            "prior": prior,
+        }
+        theirs = store.open(key, meta)
+        if theirs["estimator"] != text:
+            warnings.warn(
+                f"The journal {str(self.journal)!r} was begun with the estimator "
+                f"{theirs['estimator']} and is continued with {text}.",
+                UserWarning,
+            )
+        return theirs if seed is None else {**theirs, "seed": seed}
+
+    def _prepare_core(self, bound, spaces, meta, spent):
+        starts = default_points(bound.estimator, spaces)
+        initial = []
+        for params in self.initial_params or ():
+            where = place(params, spaces, bound.param_distributions, starts)
+            if where is None:
+                raise ValueError(
+                    f"initial_params has {params!r}, which no dict of param_distributions admits."
+                )
+            initial.append(Proposal(*where))
+        cost_budget = None
+        if self.time_budget is not None:
+            cost_budget = self.time_budget * joblib.effective_n_jobs(self.n_jobs) + spent
+        core = self._make_core(
+            spaces,
+            budget=self.n_iter,
+            seed=meta["seed"],
+            score_upper_bound=score_upper_bound(bound),
+            cost_budget=cost_budget,
+            starts=starts if self.start_from_defaults else None,
+            initial=initial,
+        )
+        for arm, u, score in meta["prior"]:
+            core.learn(arm, tuple(u), score)
+        return core
+
+    def _run(self, loop, X, y, task, arm_names, on_task):
+        """Run the loop; return the callback context that the last fit belongs to."""
+        n_trials = max(self.n_iter, loop.n_resumed)
+        root = self._init_callback_context(
+            max_subtasks=n_trials + (self.refit is not False), sequential_subtasks=False
+        ).call_on_fit_task_begin(**on_task)
+
+        def on_trial(trial, is_best):
+            log_trial(trial, is_best, arm_names[trial.proposal.arm], self.verbose)
+            if callable(self.scoring) and trial.result["multimetric"]:
+                self._check_refit_for_multimetric(trial.result["test"])
+            if trial.number >= n_trials:  # of a process with a larger n_iter
+                return False
+            context = root.subcontext(task_name="trial", task_id=trial.number)
+            context.call_on_fit_task_begin(**on_task)
+            return context.call_on_fit_task_end(**on_task)
+
+        loop.on_trial = on_trial
+        try:
+            with audible(self.verbose):
+                loop.run(
+                    X,
+                    y,
+                    task,
+                    n_jobs=self.n_jobs,
+                    pre_dispatch=self.pre_dispatch,
+                    synchronous=self.synchronous,
+                )
+        finally:
+            close_idle(task.key)
+        return root
+
+    def _select(self, results, refit_metric, scorers):
+        if self.multimetric_ and not self.refit:
+            return
+        if callable(scorers) and self.multimetric_:
+            refit_metric = self.refit
+        self.best_index_ = self._select_best_index(self.refit, refit_metric, results)
+        self.best_params_ = results["params"][self.best_index_]
+        if not callable(self.refit):
+            self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
+
+    def _refit(self, estimator, X, y, fit_params, root, on_task):
+        best = clone(estimator).set_params(**clone(self.best_params_, safe=False))
+        context = root.subcontext(
+            task_name="refit-with-best-params", task_id=root.max_subtasks - 1
+        )
+        with context.propagate_callback_context(best):
+            context.call_on_fit_task_begin(**on_task)
+            begin = time.perf_counter()
+            if y is None:
+                best.fit(X, **fit_params)
+            else:
+                best.fit(X, y, **fit_params)
+            self.refit_time_ = time.perf_counter() - begin
+        self.best_estimator_ = best
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+        context.call_on_fit_task_end(**on_task)
+
+    def get_metadata_routing(self):
+        """Get metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Of the estimator, the scorer and the splitter. An unfitted search with
+            ``estimator=None`` routes to the scorer and the splitter alone: the default arms
+            request nothing.
+        """
+        if self.estimator is not None:
+            return super().get_metadata_routing()
+        if hasattr(self, "estimator_"):
+            bound = copy.copy(self)
+            bound.estimator = self.estimator_
+            return bound.get_metadata_routing()
+        router = MetadataRouter(owner=self).add(
+            splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")
+        )
+        if self.scoring is not None:
+            mapping = MethodMapping().add(caller="fit", callee="score")
+            mapping.add(caller="score", callee="score")
+            router.add(scorer=self._get_scorers()[0], method_mapping=mapping)
+        return router
+
+    def __sklearn_tags__(self):
+        bound = copy.copy(self)
+        bound.estimator = getattr(self, "best_estimator_", self.estimator)
+        if bound.estimator is not None:
+            return super(BaseAskTellSearchCV, bound).__sklearn_tags__()
+        tags = BaseEstimator.__sklearn_tags__(self)
+        tags.target_tags.required = True
+        return tags

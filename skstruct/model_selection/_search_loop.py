@@ -1,0 +1,345 @@
+"""The loop of a search: ask, evaluate, tell, until a reason to stop.
+
+Jobs are made one at a time, when a worker is free:
+
+    in one transaction of the store: take in what other processes did; claim a trial that somebody
+    left behind, or ask the core for a new one and claim that
+
+and each result is first finished in the store, then told to the core. joblib pulls the jobs from
+the thread that received a result while the main thread reads results, so core and store are used
+under one lock, and nothing in here waits for a result while it makes a job. An ask may be several
+results behind: what is pending counts in the core.
+
+A worker that dies takes down the whole pool and does not say which trial it had. The trials that
+were under way are then run again, each alone: one that kills its worker again is recorded DIED.
+"""
+
+import concurrent.futures
+import itertools
+import sys
+import threading
+import time
+from contextlib import closing
+
+import joblib
+from joblib.parallel import BACKENDS, get_active_backend
+from sklearn.utils.parallel import Parallel, delayed
+
+from skstruct.model_selection._core import TrialResult
+from skstruct.model_selection._store import UNFINISHED
+from skstruct.model_selection._worker import Job, evaluate, failure
+
+POLL_SECONDS = 0.1  # between looks at what other processes do when there is nothing else to do
+_LOCAL_BACKENDS = tuple(
+    BACKENDS[name] for name in ("loky", "multiprocessing", "sequential", "threading")
+)
+
+
+class SearchLoop:
+    """State of a running search.
+
+    Parameters
+    ----------
+    core : ArmAskTell
+        Asks and is told.
+    store : MemoryStore or SQLiteStore
+        Opened.
+    spaces : list of Space
+        One an arm.
+    n_iter : int
+        Number of trials, those of earlier searches and of other processes included.
+    time_budget : float or None
+        Seconds after which no trial is begun.
+    patience : int or None
+        Number of trials without a better score to stop after.
+    min_delta : float
+        What a better score must gain.
+    fold_racing : bool
+        Whether folds race against the leader's.
+    on_trial : callable
+        Called in the main thread with each finished `Trial` and whether it is a new best; stops
+        the search if it returns True.
+
+    Attributes
+    ----------
+    trials : dict of {int: Trial}
+        Those finished.
+    n_resumed : int
+        How many were finished before this search.
+    stop_reason : str or None
+        Why no more trials are begun.
+    times : dict of {str: float}
+        Seconds spent in the core (``"ask"``, ``"tell"``) and the store (``"store"``).
+    """
+
+    def __init__(
+        self,
+        core,
+        store,
+        spaces,
+        *,
+        n_iter,
+        time_budget=None,
+        patience=None,
+        min_delta=0.0,
+        fold_racing=False,
+        on_trial=lambda trial, is_best: False,
+    ):
+        self.core = core
+        self.store = store
+        self.spaces = spaces
+        self.n_iter = n_iter
+        self.time_budget = time_budget
+        self.patience = patience
+        self.min_delta = min_delta
+        self.fold_racing = fold_racing
+        self.on_trial = on_trial
+
+        self.trials = {}
+        self.stop_reason = None
+        self.times = {"ask": 0.0, "tell": 0.0, "store": 0.0}
+        self._begin = time.perf_counter()
+        self._lock = threading.RLock()
+        self._asked = set()  # numbers that the core knows of
+        self._running = {}  # number -> Trial, claimed here
+        self._news = []  # finished, not yet shown to on_trial
+        self._error = None  # raised while a job was made
+        self._best = None  # Trial with the highest score
+        self._target, self._stale = -float("inf"), 0  # for patience
+        self._readable = Readable()
+
+        with self._lock, self.store.transaction():
+            self._take_in()
+        self.n_resumed = len(self.trials)
+
+    def run(self, X, y, task, *, n_jobs=None, pre_dispatch="n_jobs", synchronous=False):
+        """Run until there is a reason to stop; Ctrl-C is one."""
+        try:
+            self._announce()
+            while (job := self._first_job()) is not None:
+                jobs = itertools.chain([job], self._jobs())
+                try:
+                    outcomes = _outcomes(X, y, task, jobs, n_jobs, pre_dispatch, synchronous)
+                    with closing(outcomes):
+                        for number, outcome in outcomes:
+                            self._tell(number, outcome)
+                except Exception as error:
+                    if not _is_death_of_worker(error):
+                        raise
+                    self._run_alone(X, y, task, n_jobs)
+                if self._error is not None:
+                    raise self._error
+        except KeyboardInterrupt:
+            if not self.trials:
+                raise
+            self.stop_reason = "interrupted"
+        finally:
+            with self._lock:
+                self.stop_reason = self.stop_reason or "error"
+                self.store.release(list(self._running))
+                self._running.clear()
+
+    def _first_job(self):
+        """Return a job; wait for one as long as other processes still have trials under way."""
+        while True:
+            job = self._next_job()
+            self._announce()
+            others = self._asked - self.trials.keys() - self._running.keys()
+            if job is not None or self.stop_reason not in ("n_iter", "exhausted") or not others:
+                return job
+            self.stop_reason = None
+            time.sleep(POLL_SECONDS)
+
+    def _jobs(self):
+        # joblib runs this in a thread of its own and would lose an exception.
+        try:
+            while (job := self._next_job()) is not None:
+                yield job
+        except Exception as error:
+            self._error = error
+
+    def _next_job(self):
+        with self._lock:
+            if self.stop_reason is not None:
+                return None
+            begin, elsewhere = time.perf_counter(), self.times["ask"] + self.times["tell"]
+            with self.store.transaction():
+                trial, params = self._claim()
+            elsewhere = self.times["ask"] + self.times["tell"] - elsewhere
+            self.times["store"] += time.perf_counter() - begin - elsewhere
+            if trial is None:
+                return None
+            self._running[trial.number] = trial
+            leader = None
+            if self.fold_racing and self._best is not None:
+                leader = tuple(guiding_scores(self._best.result))
+            return Job(trial.number, params, leader)
+
+    def _claim(self):
+        """Return a trial claimed for this process and its parameters, or (None, None)."""
+        self._take_in()
+        if (reason := self._reason_to_stop()) is not None:
+            self.stop_reason = reason
+            return None, None
+        if (trial := self.store.reclaim()) is not None:
+            return trial, self._decode(trial.proposal)
+        if len(self._asked) >= self.n_iter:
+            self.stop_reason = "n_iter"
+            return None, None
+        begin = time.perf_counter()
+        proposal = self.core.ask()
+        params = None if proposal is None else self._decode(proposal)
+        self.times["ask"] += time.perf_counter() - begin
+        if proposal is None:
+            self.stop_reason = "exhausted"
+            return None, None
+        trial = self.store.claim(proposal, self._readable(params))
+        self._asked.add(trial.number)
+        return trial, params
+
+    def _reason_to_stop(self):
+        if self.patience is not None and self._stale >= self.patience:
+            return "patience"
+        elapsed = time.perf_counter() - self._begin
+        if self.time_budget is not None and elapsed > self.time_budget and self._asked:
+            return "time_budget"
+        return None
+
+    def _decode(self, proposal):
+        return self.spaces[proposal.arm].decode(proposal.u)
+
+    def _take_in(self):
+        """Bring the core up to date with what other processes have asked and finished."""
+        for trial in self.store.changes():
+            if trial.number not in self._asked:
+                self.core.observe(trial.proposal)
+                self._asked.add(trial.number)
+            if trial.state not in UNFINISHED:
+                self._learn(trial)
+
+    def _tell(self, number, outcome):
+        with self._lock:
+            begin = time.perf_counter()
+            trial = self._running.pop(number)._replace(
+                state=outcome.state,
+                result=outcome.result,
+                error=outcome.error,
+                finished=time.time(),
+            )
+            kept = self.store.finish(trial)
+            self.times["store"] += time.perf_counter() - begin
+            if kept:
+                self._learn(trial)
+        if outcome.exception is not None:
+            if outcome.exception.__traceback__ is None and outcome.error:
+                outcome.exception.add_note(outcome.error)
+            raise outcome.exception
+        self._announce()
+
+    def _learn(self, trial):
+        begin = time.perf_counter()
+        self.trials[trial.number] = trial
+        score = trial.result["score"]
+        score = float("nan") if score is None else score
+        result = trial.result
+        self.core.tell(TrialResult(trial.proposal, score, result["cost"], result["se"]))
+        self.times["tell"] += time.perf_counter() - begin
+        self._stale += 1
+        if score > self._target + self.min_delta:
+            self._target, self._stale = score, 0
+        is_best = trial.state == "COMPLETE" and (
+            self._best is None or score > self._best.result["score"]
+        )
+        if is_best:
+            self._best = trial
+        self._news.append((trial, is_best))
+
+    def _announce(self):
+        with self._lock:
+            news, self._news = self._news, []
+        for trial, is_best in news:
+            if self.on_trial(trial, is_best):
+                self.stop_reason = self.stop_reason or "callback"
+
+    def _run_alone(self, X, y, task, n_jobs):
+        """Run again, one at a time, the trials that were under way when a worker died."""
+        with self._lock:
+            jobs = [
+                Job(number, self._decode(trial.proposal))
+                for number, trial in sorted(self._running.items())
+            ]
+        for job in jobs:
+            begin = time.perf_counter()
+            try:
+                [(number, outcome)] = Parallel(n_jobs=n_jobs)([delayed(evaluate)(X, y, task, job)])
+            except Exception as error:
+                if not _is_death_of_worker(error):
+                    raise
+                reason = f"The worker of the trial died: {error}"
+                cost = time.perf_counter() - begin
+                number, outcome = job.number, failure(task, "DIED", reason, cost)
+            self._tell(number, outcome)
+
+
+class Readable:
+    """Turns parameters into what JSON and people can read; remembers what `repr` said.
+
+    Objects come from the lists of the search space and live as long as the search, so that their
+    identity is a safe key; the `repr` of an estimator takes a millisecond.
+    """
+
+    def __init__(self):
+        self._texts = {}
+
+    def __call__(self, params):
+        return {name: self._value(value) for name, value in params.items()}
+
+    def _value(self, value):
+        if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+            value = value.item()
+        if value is None or isinstance(value, (bool, int, str)):
+            return value
+        if isinstance(value, float):
+            return value if value - value == 0.0 else repr(value)
+        kept, text = self._texts.get(id(value), (None, None))
+        if kept is not value:
+            text = " ".join(repr(value).split())
+            self._texts[id(value)] = value, text
+        return text
+
+
+def guiding_scores(result):
+    """Return the scores of a complete trial fold by fold, in the metric that guides the search."""
+    return result["test"][result["metric"]]
+
+
+def _outcomes(X, y, task, jobs, n_jobs, pre_dispatch, synchronous):
+    """Yield (number, outcome) of each job, as results arrive or in rounds."""
+    backend, _ = get_active_backend()
+    n_workers = joblib.effective_n_jobs(n_jobs)
+    if n_workers == 1 and isinstance(backend, _LOCAL_BACKENDS):
+        for job in jobs:
+            yield evaluate(X, y, task, job)
+    elif synchronous or not backend.supports_return_generator:
+        with Parallel(n_jobs=n_jobs, batch_size=1) as parallel:
+            while batch := list(itertools.islice(jobs, n_workers)):
+                yield from parallel(delayed(evaluate)(X, y, task, job) for job in batch)
+    else:
+        parallel = Parallel(
+            n_jobs=n_jobs,
+            return_as="generator_unordered",
+            pre_dispatch=pre_dispatch,
+            batch_size=1,
+        )
+        with closing(parallel(delayed(evaluate)(X, y, task, job) for job in jobs)) as outcomes:
+            yield from outcomes
+
+
+def _is_death_of_worker(error):
+    """Tell whether the pool and not a fit has failed."""
+    deaths = (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError)
+    if "distributed" in sys.modules:
+        from distributed import KilledWorker
+
+        deaths += (KilledWorker,)
+    return isinstance(error, deaths)

@@ -1,0 +1,144 @@
+"""What a search settles before its first trial: arms, folds, metric, store."""
+
+import copy
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.multiclass import type_of_target
+
+from skstruct import registry
+from skstruct._validation import _MultimetricScorer
+from skstruct.model_selection._cash_space import cash_space
+from skstruct.model_selection._store import MemoryStore, SQLiteStore
+
+# Scores that are at most 1, by the beginning of their names; those of "neg_..." are at most 0.
+_AT_MOST_ONE = (
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "explained_variance",
+    "f1",
+    "jaccard",
+    "precision",
+    "r2",
+    "recall",
+    "roc_auc",
+)
+
+
+def draw_seed(random_state):
+    """Return the seed of the streams of random numbers; None leaves it to the store."""
+    if random_state is None or isinstance(random_state, Integral):
+        return random_state if random_state is None else int(random_state)
+    return int(random_state.randint(2**31))
+
+
+def bind(search, X, y, seed):
+    """Return a shallow copy of a search with its estimator and distributions, and arm names.
+
+    The copy stands in for the search where scikit-learn's helpers look at its parameters.
+    """
+    bound = copy.copy(search)
+    if search.estimator is None:
+        arms = _default_arms(search, X, y, seed)
+        bound.estimator, bound.param_distributions = cash_space(arms)
+        return bound, list(arms)
+    if search.param_distributions is None:
+        bound.param_distributions = registry.search_space(search.estimator)
+    if isinstance(bound.param_distributions, dict):
+        bound.param_distributions = [bound.param_distributions]
+    if not bound.param_distributions:
+        raise ValueError("param_distributions is an empty list: there is nothing to search.")
+    return bound, name_arms(bound.estimator, bound.param_distributions)
+
+
+def _default_arms(search, X, y, seed):
+    from skstruct.model_selection._default_arms import default_arms
+
+    name = type(search).__name__
+    if search.param_distributions is not None:
+        raise ValueError(
+            f"{name}(estimator=None) chooses the arms itself: give param_distributions together "
+            "with an estimator, or neither."
+        )
+    if y is None:
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None: without an estimator it "
+            "has to guess the task from y."
+        )
+    task = "regression" if type_of_target(y).startswith("continuous") else "classification"
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    return default_arms(task, n_samples=n_samples, random_state=seed)
+
+
+def name_arms(estimator, distributions):
+    """Name each arm after the estimator that it puts in place, or the one that all share."""
+    names = []
+    for k, entries in enumerate(distributions):
+        placed = [
+            values[0]
+            for values in entries.values()
+            if not hasattr(values, "rvs") and len(values) == 1 and hasattr(values[0], "fit")
+        ]
+        if not placed and len(distributions) > 1:
+            names.append(f"arm {k}")
+            continue
+        model = placed[-1] if placed else estimator
+        names.append(type(model[-1] if isinstance(model, Pipeline) else model).__name__)
+    return [
+        f"{name} {names[: k + 1].count(name)}" if names.count(name) > 1 else name
+        for k, name in enumerate(names)
+    ]
+
+
+def make_folds(cv, X, y, estimator, split_params):
+    """Split once; return a list of (train, test) arrays of indices."""
+    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    n_splits = splitter.get_n_splits(X, y, **split_params)
+    folds = [
+        (np.asarray(train), np.asarray(test))
+        for train, test in splitter.split(X, y, **split_params)
+    ]
+    if len(folds) != n_splits or not folds:
+        raise ValueError(
+            "cv.split and cv.get_n_splits return inconsistent results. Expected "
+            f"{n_splits} splits, got {len(folds)}."
+        )
+    return folds
+
+
+def guiding_metric(scorers, refit):
+    """Return the metric that is told to the core; None for the only or first one."""
+    if isinstance(refit, str):
+        return refit
+    return next(iter(scorers._scorers)) if isinstance(scorers, _MultimetricScorer) else None
+
+
+def score_upper_bound(search):
+    """Return what no score of a search exceeds, by the name of its guiding metric."""
+    scoring = search.scoring
+    if isinstance(scoring, (list, tuple, dict)):
+        name = search.refit if isinstance(search.refit, str) else next(iter(scoring))
+        scoring = scoring[name] if isinstance(scoring, dict) else name
+    if scoring is None:
+        known = get_tags(search.estimator).estimator_type in ("classifier", "regressor")
+        return 1.0 if known else np.inf
+    if not isinstance(scoring, str):
+        return np.inf
+    if scoring.startswith("neg_"):
+        return 0.0
+    return 1.0 if scoring.startswith(_AT_MOST_ONE) else np.inf
+
+
+def make_store(journal, sync):
+    """Return the store for the parameters `journal` and `journal_sync`, not yet opened."""
+    if journal is None:
+        return MemoryStore()
+    name, separator, rest = str(journal).partition("://")
+    if not separator:
+        return SQLiteStore(journal, sync=sync)
+    return registry.load("skstruct.stores", name)(rest, sync=sync)
