@@ -48,7 +48,7 @@ class Check:
         """What is expected, in a sentence."""
         documented = inspect.unwrap(getattr(self.function, "func", self.function))
         doc = inspect.getdoc(documented)
-        return " ".join(doc.split("\n\n")[0].split()) if doc else self.name.replace("_", " ")
+        return " ".join(doc.split("\n\n")[0].split()) if doc else f"{self.name} passes."
 
 
 @dataclass(frozen=True)
