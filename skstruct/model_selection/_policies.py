@@ -94,7 +94,8 @@ class ArmPolicy(ABC):
 
         Returns
         -------
-        int
+        arm : int
+            One that is alive.
         """
         if not self.alive_.any():
             raise RuntimeError("No arm is alive; there is nothing to choose.")
@@ -103,20 +104,32 @@ class ArmPolicy(ABC):
         return arm
 
     def observe(self, arm):
-        """Mark one pull of ``arm`` pending without choosing it."""
-        self.n_pending_[arm] += 1
-
-    def cancel(self, arm):
-        """Take back one pending pull of ``arm``, which will not be told."""
-        self.n_pending_[arm] -= 1
-
-    def tell(self, arm, score, *, cost=1.0, se=0.0):
-        """End one pending pull of ``arm``.
+        """Mark one pull pending without choosing.
 
         Parameters
         ----------
         arm : int
-            The arm.
+            Whose pull it is.
+        """
+        self.n_pending_[arm] += 1
+
+    def cancel(self, arm):
+        """Take back one pending pull, which will not be told.
+
+        Parameters
+        ----------
+        arm : int
+            Whose pull it was.
+        """
+        self.n_pending_[arm] -= 1
+
+    def tell(self, arm, score, *, cost=1.0, se=0.0):
+        """End one pending pull.
+
+        Parameters
+        ----------
+        arm : int
+            Whose pull it was.
         score : float
             Greater is better; NaN or infinite is a failure.
         cost : float, default=1.0
@@ -130,7 +143,13 @@ class ArmPolicy(ABC):
         self.scores_[arm].append(float(score) if math.isfinite(score) else -math.inf)
 
     def exhaust(self, arm):
-        """Never choose ``arm`` again: it has no point left."""
+        """Drop an arm that has no point left.
+
+        Parameters
+        ----------
+        arm : int
+            Not to be chosen again.
+        """
         self.alive_[arm] = False
 
     @abstractmethod
@@ -140,6 +159,10 @@ class ArmPolicy(ABC):
     def _fewest_pulls(self, pulls=None):
         pulls = self.n_pulls_ + self.n_pending_ if pulls is None else pulls
         return np.argmin(np.where(self.alive_, pulls, np.iinfo(int).max))
+
+    def _new_or_greatest(self, pulls, index):
+        """Return the first arm without pulls, or else the one with the greatest index."""
+        return np.argmax(np.where(self.alive_, np.where(pulls > 0, index, np.inf), -np.inf))
 
     def _best_scores(self):
         return np.array([max(scores, default=-math.inf) for scores in self.scores_])
@@ -331,9 +354,8 @@ class MaxUCB(ArmPolicy):
     def _choose(self):
         n = self.n_pulls_ + self.n_pending_
         best = np.array([arm.max(initial=0.0) for arm in self._scaled_scores(0.01, 0.99)])
-        with np.errstate(divide="ignore"):
-            bonus = np.where(n > 0, (self.alpha * math.log(n.sum() + 1) / n) ** 2, np.inf)
-        return np.argmax(np.where(self.alive_, best + bonus, -np.inf))
+        bonus = (self.alpha * math.log(n.sum() + 1) / np.maximum(n, 1)) ** 2
+        return self._new_or_greatest(n, best + bonus)
 
 
 class UCB1(ArmPolicy):
@@ -355,9 +377,8 @@ class UCB1(ArmPolicy):
     def _choose(self):
         n = self.n_pulls_ + self.n_pending_
         mean = np.array([arm.mean() if arm.size else 0.0 for arm in self._scaled_scores(0.0, 1.0)])
-        with np.errstate(divide="ignore"):
-            bonus = np.where(n > 0, np.sqrt(2 * math.log(n.sum() + 1) / n), np.inf)
-        return np.argmax(np.where(self.alive_, mean + bonus, -np.inf))
+        bonus = np.sqrt(2 * math.log(n.sum() + 1) / np.maximum(n, 1))
+        return self._new_or_greatest(n, mean + bonus)
 
 
 class SuccessiveHalving(ArmPolicy):

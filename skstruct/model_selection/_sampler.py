@@ -36,14 +36,36 @@ class Sampler(ABC):
 
     @abstractmethod
     def ask(self, pending=()):
-        """Return a point, a tuple of ``space.n_dims`` floats, that is new; None if all are used.
+        """Propose a new point.
 
-        ``pending`` has the points that were proposed and not told yet.
+        Parameters
+        ----------
+        pending : sequence of tuple, default=()
+            The points that were proposed and not told yet.
+
+        Returns
+        -------
+        u : tuple of space.n_dims floats, or None
+            A point of the space; None if all are told or pending.
         """
 
     def observe(self, u):  # noqa: B027
-        """Take note that the point ``u`` was proposed without :meth:`ask`."""
+        """Take note of a point that was proposed without :meth:`ask`.
+
+        Parameters
+        ----------
+        u : tuple of float
+            The point.
+        """
 
     def tell(self, u, score):
-        """Take the score of a point; greater is better, NaN or infinite is a failure."""
+        """Take the score of a point.
+
+        Parameters
+        ----------
+        u : tuple of float
+            The point.
+        score : float
+            Greater is better; NaN or infinite is a failure.
+        """
         self.results[u] = score

@@ -1,15 +1,15 @@
-"""The Gaussian process of the sampler: posterior of its hyper-parameters, and expected improvement.
+"""The Gaussian process of the sampler: hyper-parameters and expected improvement.
 
 n results z at points in [0, 1]^d, covariance s2 (k + noise I), constant mean m. With m and s2 at
 their optimum for given theta = (ln l_1, ..., ln l_d, ln noise), minus the log posterior is
 
-    f = n/2 ln s2 + sum_i ln L_ii + 1/2 sum_j ((theta_j - center_j) / width_j)^2,   L L' = k + noise I
-    s2 = (z - m)' a / n,  a = (k + noise I)^-1 (z - m)
+    f = n/2 ln s2 + sum_i ln L_ii + 1/2 sum_j ((theta_j - center_j) / width_j)^2
+    L L' = k + noise I,  a = (k + noise I)^-1 (z - m),  s2 = (z - m)' a / n
 
     df/dtheta = 1/2 tr(W dK/dtheta) + prior,  W = (k + noise I)^-1 - a a' / s2
 
-The squared differences of the points are kept as packed lower triangles, a row appended per result.
-Rows of a C-ordered lower triangle are columns of LAPACK's upper one, hence uplo = "U".
+The squared differences of the points are packed lower triangles, a row appended per result. Rows
+of a C-ordered lower triangle are columns of LAPACK's upper one, hence uplo = "U".
 """
 
 from libc.math cimport INFINITY, M_PI, M_SQRT1_2, erfc, exp, fabs, log, log1p, sqrt
@@ -144,10 +144,10 @@ def condition(
 ):
     """Factorize the covariance of the results and of the pending points after them, and solve.
 
-    A pending point is believed to score its posterior mean. That leaves the mean function as it is,
-    alpha being 0 there, and only narrows the variance. Writes the factor into ``K``, ``weights``
-    and ``alpha``; returns (mean, scale, best), best being the greatest posterior mean at the results
-    and the pending points.
+    A pending point is believed to score its posterior mean. That leaves the mean function as it
+    is, alpha being 0 there, and only narrows the variance. Writes the factor into ``K``,
+    ``weights`` and ``alpha``; returns (mean, scale, best), best being the greatest posterior mean
+    at the results and the pending points.
     """
     cdef int n = <int> z.shape[0], d = <int> D.shape[0], total = n + <int> pending.shape[0], info
     cdef Py_ssize_t i

@@ -1,0 +1,157 @@
+"""The Gaussian process of a sampler: hyper-parameters, and expected improvement.
+
+z          results of mean 0 and standard deviation 1 at points in the unit cube
+kernel     Matern-5/2, a length scale l_j per coordinate; two values of a categorical one are 1
+           apart
+theta      (ln l_1, ..., ln l_d, ln noise), the maximum of the posterior with ln l ~ N(ln .5, 1)
+           and ln noise ~ N(ln 1e-3, 2^2), the constant mean and the scale being at their optimum:
+           by L-BFGS-B from the last theta, at every 8th result from the center of the prior too
+pending    points count as results equal to their posterior mean (kriging believer)
+
+The kernel works on squared differences per coordinate that are kept from one result to the next.
+"""
+
+from functools import cache
+
+import numpy as np
+from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
+
+from skstruct.model_selection._gp_fast import (
+    append_differences,
+    condition,
+    log_expected_improvement,
+    negative_log_posterior,
+)
+
+_TILE = 64
+_RESTART_EVERY = 8
+_LENGTH_BOUNDS = (np.log(0.02), np.log(20.0))
+_NOISE_BOUNDS = (np.log(1e-6), 0.0)
+
+
+class GaussianProcess:
+    """Points, and what is believed about a function given its values there.
+
+    Parameters
+    ----------
+    categorical : ndarray of shape (n_dims,), dtype=bool
+        Coordinates whose values have no order.
+
+    Attributes
+    ----------
+    n_points : int
+        Number of points added.
+    theta : ndarray of shape (n_dims + 1,)
+        Logarithms of the length scales and of the noise variance, relative to the scale.
+    prior : ndarray of shape (2, n_dims + 1)
+        Centers and standard deviations of theta.
+
+    Notes
+    -----
+    With n points in d dimensions, at most 25 steps of O(n^3 + n^2 d) for theta, O(n^2) a
+    candidate, and O(n^2 d) memory.
+    """
+
+    def __init__(self, categorical):
+        d = len(categorical)
+        self.n_points = 0
+        self.prior = np.array([[np.log(0.5)] * d + [np.log(1e-3)], [1.0] * d + [2.0]])
+        self.theta = self.prior[0].copy()
+        self._categorical = categorical.astype(np.int8)
+        self._bounds = [_LENGTH_BOUNDS] * d + [_NOISE_BOUNDS]
+        self._points = np.empty((d, 0))
+        self._differences = np.empty((d, 0))
+        self._reserve(32)
+
+    @property
+    def points(self):
+        """The points added, of shape (n_points, n_dims)."""
+        return self._points[:, : self.n_points].T
+
+    def add(self, u):
+        """Add a point."""
+        self._write(u, self.n_points)
+        self.n_points += 1
+
+    def fit(self, z):
+        """Move theta to its maximum a posteriori for the values of all points."""
+        gradient = np.empty(len(self.theta))
+
+        def objective(theta):
+            f = negative_log_posterior(
+                theta, self._differences, z, self.prior, self._covariance, self._work, gradient
+            )
+            return f, gradient.copy()
+
+        starts = [self.theta]
+        if self.n_points % _RESTART_EVERY == 0:
+            starts.append(self.prior[0])
+        settings = {"method": "L-BFGS-B", "bounds": self._bounds, "options": {"maxiter": 25}}
+        with _one_blas_thread():
+            fits = [minimize(objective, start, jac=True, **settings) for start in starts]
+        self.theta = min(fits, key=lambda fit: fit.fun).x
+
+    def log_expected_improvement(self, z, candidates, pending=()):
+        """Return ln EI of candidates over the greatest posterior mean so far.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n_points,)
+            Values of the points.
+        candidates : ndarray of shape (n_candidates, n_dims)
+            Where it is wanted.
+        pending : sequence of tuple
+            Points whose values are awaited.
+
+        Returns
+        -------
+        ndarray of shape (n_candidates,)
+        """
+        n, d = self.n_points, len(self._points)
+        for i, u in enumerate(pending):
+            self._write(u, n + i)
+        believed = np.array(pending, dtype=float).reshape(len(pending), d)
+        given = self._points, self._categorical
+        weights, alpha = np.empty(d), np.empty(n + len(pending))
+        improvement = np.empty(len(candidates))
+        K, work, tile = self._covariance, self._work, self._tile
+        with _one_blas_thread():
+            moments = condition(
+                self.theta, *given, self._differences, z, believed, K, work, weights, alpha
+            )
+            log_expected_improvement(
+                candidates, *given, K, weights, alpha, *moments, tile, improvement
+            )
+        return improvement
+
+    def _write(self, u, n):
+        """Write a point, and its differences to those before, behind the first n."""
+        if n == self._points.shape[1]:
+            self._reserve(2 * n)
+        self._points[:, n] = u
+        append_differences(self._points, self._categorical, n, self._differences)
+
+    def _reserve(self, capacity):
+        pairs = capacity * (capacity + 1) // 2
+        self._points = _widened(self._points, capacity)
+        self._differences = _widened(self._differences, pairs)
+        self._covariance = np.empty((capacity, capacity))
+        self._work = np.empty((2, pairs + 3 * capacity))
+        self._tile = np.empty((_TILE, capacity))
+
+
+def _widened(array, width):
+    wide = np.empty((len(array), width))
+    wide[:, : array.shape[1]] = array
+    return wide
+
+
+@cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _one_blas_thread():
+    """Keep BLAS from waking its threads: they cost more than these sizes gain."""
+    return _blas().limit(limits=1)
