@@ -22,7 +22,7 @@ def main(argv=None):
         return status
     except UserError as error:
         print(f"skstruct {args.command}: error: {error}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         print(f"skstruct {args.command}: interrupted", file=sys.stderr)
         return 130

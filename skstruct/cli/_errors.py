@@ -7,7 +7,11 @@ APP_PACKAGES = ("pandas", "matplotlib", "jinja2", "rich", "skops")
 
 
 class UserError(Exception):
-    """Bad input; the message is one sentence with a remedy, shown with exit status 2."""
+    """Bad input; the message is one sentence with a remedy, shown with an exit status."""
+
+    def __init__(self, message, *, status=2):
+        super().__init__(message)
+        self.status = status
 
 
 def require(packages, *, extra, purpose):

@@ -1,6 +1,6 @@
 """The step between a table and an arm: every used column becomes finite numbers.
 
-numeric      median where a value is missing, an indicator column of what was missing, unit variance
+numeric      the median where a value is missing, and an indicator column of what was missing
 categorical  one-hot columns for few levels; for many, the mean of the target (cross-fitted)
 date         day count, month, day, weekday and hour, those that vary, then as numeric
 """
@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 MAX_LEVELS = 20  # one-hot columns of one categorical column
 MAX_WIDTH = 256  # one-hot columns in all
@@ -30,9 +30,9 @@ def make_preprocessor(columns, frame, task, seed):
         )
     else:
         mean_of_target = TargetEncoder(cv=StratifiedKFold(shuffle=True, random_state=seed))
-    numbers = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
+    imputer = SimpleImputer(strategy="median", add_indicator=True)
     steps = [
-        ("numeric", make_pipeline(*numbers), by_role["numeric"]),
+        ("numeric", imputer, by_role["numeric"]),
         (
             "few_levels",
             OneHotEncoder(
@@ -42,12 +42,8 @@ def make_preprocessor(columns, frame, task, seed):
             ),
             one_hot,
         ),
-        (
-            "many_levels",
-            make_pipeline(mean_of_target, StandardScaler()),
-            many,
-        ),
-        ("date", make_pipeline(DateFeatures(), *numbers), by_role["date"]),
+        ("many_levels", mean_of_target, many),
+        ("date", make_pipeline(DateFeatures(), imputer), by_role["date"]),
     ]
     return ColumnTransformer(
         [step for step in steps if step[2]], sparse_threshold=0
@@ -112,6 +108,6 @@ def _calendar(dates):
         "days": (dates - np.datetime64("1970-01-01")).dt.total_seconds() / 86400.0,
         "month": accessor.month,
         "day": accessor.day,
-        "weekday": accessor.dayofweek,
+        "weekday": accessor.day_of_week,
         "hour": accessor.hour,
     }

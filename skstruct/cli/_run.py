@@ -68,7 +68,7 @@ def open_run(path, state):
     try:
         found = _read_state(run) if run.path.exists() else None
         if found is not None:
-            _refuse_other(run, as_plain(found["identity"]), as_plain(state["identity"]))
+            _refuse_other(run, found, as_plain(state["identity"]))
         run.path.mkdir(parents=True, exist_ok=True)
         run.write_json(run.state, state)
     except OSError as error:
@@ -110,15 +110,14 @@ def _read_state(run):
     return state
 
 
-def _refuse_other(run, there, here):
+def _refuse_other(run, found, here):
+    there = found["identity"]
     for key, value in here.items():
         if there.get(key) != value:
             if key in ("data", "names"):
-                what = f"other data ({there['source']})"
+                what = f"other data ({found['source']})"
             elif key == "target":
-                what = f"another target ({there['target']!r}, here {here['target']!r})"
-            elif key == "source":
-                continue
+                what = f"another target ({there['target']!r}, here {value!r})"
             else:
                 what = f"another search ({_difference(key, there.get(key), value)})"
             raise UserError(

@@ -1,0 +1,89 @@
+"""The column to predict: what it asks for, and whether it can be learnt and validated."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from skstruct.cli._columns import require_column
+from skstruct.cli._errors import UserError
+
+MAX_INTEGER_CLASSES = 20
+
+
+def read_target(frame, name, task):
+    """The task, why, the rows that have a target, and their targets.
+
+    Classes are whole numbers, booleans or words; a regression target is float64.
+    """
+    require_column(frame, name)
+    if len(frame) == 0:
+        raise UserError("the table has no rows")
+    series = frame[name]
+    present = series.notna().to_numpy()
+    if not present.any():
+        raise UserError(f"all values of the target {name!r} are missing")
+    series = series[present]
+    numbers = pd.to_numeric(series.astype(object), errors="coerce")
+    numeric = not pd.api.types.is_bool_dtype(series.dtype) and numbers.notna()
+    why = "as asked"
+    if task is None:
+        task, why = _guess_task(name, series, numbers, numeric)
+    if task == "regression" and not np.all(numeric):
+        words = series[~numeric] if np.any(numeric) else series
+        raise UserError(f"a regression target is numeric; {name!r} holds {words.iloc[0]!r}")
+    if task == "regression":
+        target = numbers.to_numpy(dtype=np.float64)
+        if not np.isfinite(target).all():
+            raise UserError(f"the target {name!r} holds infinite values")
+        if target.min() == target.max():
+            raise UserError(f"the target {name!r} is always {series.iloc[0]!r}")
+    else:
+        target = _labels(series, numbers, numeric)
+        if len(np.unique(target)) == 1:
+            raise UserError(f"the target {name!r} has one class only: {target[0]!r}")
+    return task, why, present, target
+
+
+def _guess_task(name, series, numbers, numeric):
+    if not np.any(numeric):
+        return "classification", f"{series.nunique():,} different words"
+    if not np.all(numeric):
+        word = series[~numeric].iloc[0]
+        raise UserError(
+            f"the target {name!r} mixes numbers and words ({word!r}); name the task with "
+            "--task classification, or mend the column"
+        )
+    distinct = numbers.nunique()
+    if np.all(np.floor(numbers) == numbers) and distinct <= MAX_INTEGER_CLASSES:
+        return "classification", f"{distinct} different whole numbers"
+    return "regression", f"{distinct:,} different numbers"
+
+
+def _labels(series, numbers, numeric):
+    """Class labels as integers where they are whole numbers, else as booleans or words."""
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return series.to_numpy(dtype=bool)
+    if np.all(numeric) and np.all(np.floor(numbers) == numbers):
+        return numbers.to_numpy(dtype=np.int64)
+    return np.array([str(value) for value in series], dtype=object)
+
+
+def refuse_rare_classes(name, target, cv, test_size):
+    """Every class needs a row in each fold of what is left after the held-out part."""
+    labels, counts = np.unique(target, return_counts=True)
+    needed = max(2, math.ceil(cv / (1 - test_size)))
+    rare = [label for label, count in zip(labels, counts, strict=True) if count < needed]
+    if rare:
+        shown = ", ".join(map(repr, rare[:5])) + (", ..." if len(rare) > 5 else "")
+        fewest = counts.min()
+        raise UserError(
+            f"{len(rare)} of {len(labels)} classes of {name!r} have fewer than {needed} rows "
+            f"({shown}: as few as {fewest}), too few for {cv} folds; join or remove rare classes, "
+            "or lower --cv"
+        )
+
+
+def refuse_few_rows(n_rows, cv, test_size):
+    if n_rows * (1 - test_size) < 2 * cv:
+        raise UserError(f"{n_rows} rows with a target are too few for {cv} folds; lower --cv")

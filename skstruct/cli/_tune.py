@@ -1,0 +1,94 @@
+"""``skstruct tune DATA --target COLUMN``: search the best pipeline for a table."""
+
+import warnings
+from pathlib import Path
+
+from skstruct.cli._errors import APP_PACKAGES, UserError, one_line, require
+
+DEFAULT_TRIALS = 60
+UNLIMITED_TRIALS = 10_000  # under --time alone
+
+
+def run(args):
+    """Search, and leave a run directory; status 130 if Ctrl-C ended the search early."""
+    require(APP_PACKAGES, extra="app", purpose="skstruct tune")
+    import skstruct
+    from skstruct.cli._cluster import quiet, workers
+    from skstruct.cli._plan import make_plan
+    from skstruct.cli._progress import Progress
+    from skstruct.cli._run import FORMAT, open_run
+
+    plan = make_plan(args)
+    n_trials = args.trials or (DEFAULT_TRIALS if args.time is None else UNLIMITED_TRIALS)
+    state = {
+        "format": FORMAT,
+        "skstruct": skstruct.__version__,
+        "command": ["skstruct", *args.argv],
+        "source": str(args.data) if plan.name == args.data else str(Path(args.data).resolve()),
+        "classes": plan.classes,
+        "identity": plan.identity,
+    }
+    with workers(args.dask):
+        target, existed = open_run(args.out or f"{plan.name}-run", state)
+        print("\n".join(plan.story))
+        print(f"run: {target.path}{' (taken up again)' if existed else ''}")
+        print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; baseline {plan.baseline:.5g}")
+        progress = Progress(
+            target.journal, list(plan.arms), n_trials=n_trials, seconds=args.time
+        )
+        search = _make_search(args, plan, target, n_trials).set_callbacks(progress)
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with progress.watch():
+                _fit(search, plan)
+            return _finish(args, plan, target, search, state)
+
+
+def _budget(args):
+    limits = []
+    if args.trials or args.time is None:
+        limits.append(f"{args.trials or DEFAULT_TRIALS} trials")
+    if args.time is not None:
+        from skstruct.cli import _text
+
+        limits.append(_text.duration(args.time))
+    return " or ".join(limits)
+
+
+def _make_search(args, plan, target, n_trials):
+    from skstruct.model_selection import RisingBanditSearchCV, cash_space
+
+    estimator, distributions = cash_space(plan.arms)
+    return RisingBanditSearchCV(
+        estimator,
+        distributions,
+        n_iter=n_trials,
+        policy=args.policy,
+        sampler=args.sampler,
+        time_budget=args.time,
+        trial_timeout=args.trial_timeout,
+        journal=target.journal,
+        random_state=args.seed,
+        scoring=plan.scoring,
+        n_jobs=args.jobs,
+        cv=plan.cv,
+    )
+
+
+def _fit(search, plan):
+    try:
+        search.fit(plan.X_train, plan.y_train)
+    except ValueError as error:
+        lines = str(error).strip().splitlines()
+        message = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
+        raise UserError(one_line(message), status=1) from error
+
+
+def _finish(args, plan, target, search, state):
+    """Write the model, best.json and the report, and tell the outcome."""
+    from skstruct.cli._outcome import summarize, tell, write
+
+    outcome = summarize(plan, search)
+    refused = write(plan, target, outcome, state)
+    tell(target, outcome, refused)
+    return 130 if search.stop_reason_ == "interrupted" else 0
