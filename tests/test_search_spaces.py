@@ -67,6 +67,8 @@ def test_default_arms_of_a_long_table_leave_out_what_would_take_minutes():
     assert set(small) - set(long) == {"svm"}
     assert set(long) - set(longer) == {"neighbors"}
     assert set(MAX_SAMPLES) == {"svm", "neighbors"}
+    shares = [arms["random_forest"][0][-1].max_samples for arms in (small, long, longer)]
+    assert shares == [None, 0.5, 0.1]
 
 
 def test_default_arms_are_seeded():

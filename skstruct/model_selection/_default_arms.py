@@ -1,8 +1,9 @@
 # The arms of a search that names none: what a practitioner tries first on a numeric table, one of
 # each family of methods, so that a bandit has something to choose between. Each arm is a Pipeline
 # whose last step is "model"; distances, margins and penalties see standardised columns, and where
-# a parameter is in units of the target the target is standardised too. Two arms do not scale to
-# long tables: a kernel machine's fit grows between n^2 and n^3, all pairs of neighbours as n^2.
+# a parameter is in units of the target the target is standardised too. Three arms do not scale to
+# long tables: a kernel machine's fit grows between n^2 and n^3 and all pairs of neighbours as n^2,
+# so these are left out; the trees of a forest, which search every threshold, get a sample each.
 
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -22,8 +23,9 @@ from sklearn.svm import SVC, SVR
 
 from skstruct.registry import get_estimator, search_space
 
-# Rows above which an arm is left out.
+# Rows above which an arm is left out, and rows that each tree of a random forest gets at most.
 MAX_SAMPLES = {"svm": 10_000, "neighbors": 50_000}
+MAX_TREE_SAMPLES = 10_000
 
 
 def default_arms(task, *, n_samples=None, random_state=None):
@@ -34,8 +36,9 @@ def default_arms(task, *, n_samples=None, random_state=None):
     task : {"classification", "regression"}
         What the target is.
     n_samples : int, default=None
-        Number of rows to fit on. Above 10,000 the arm ``"svm"`` is left out, above 50,000
-        ``"neighbors"`` too, whose fits or predictions would take minutes each. None for all arms.
+        Number of rows. Above 10,000 the arm ``"svm"`` is left out, and each tree of the random
+        forest is grown on a draw of 10,000 rows; above 50,000 ``"neighbors"`` is left out too.
+        Otherwise a fit or prediction would take minutes. None for all arms as they are.
     random_state : int, default=None
         Seed of the arms that draw random numbers. Without one a search cannot be repeated.
 
@@ -64,6 +67,8 @@ def default_arms(task, *, n_samples=None, random_state=None):
     >>> list(distributions)
     ['model__alpha']
     """
+    drawn = MAX_TREE_SAMPLES / n_samples if (n_samples or 0) > MAX_TREE_SAMPLES else None
+    forest = {"max_samples": drawn, "random_state": random_state}
     if task == "classification":
         mixture = get_estimator("IncrementalGaussianMixtureClassifier")()
         arms = {
@@ -71,7 +76,7 @@ def default_arms(task, *, n_samples=None, random_state=None):
             "discriminant": _arm(LinearDiscriminantAnalysis(), scale=True),
             "neighbors": _arm(KNeighborsClassifier(), scale=True),
             "svm": _arm(SVC(cache_size=500), scale=True),
-            "random_forest": _arm(RandomForestClassifier(random_state=random_state)),
+            "random_forest": _arm(RandomForestClassifier(**forest)),
             "extra_trees": _arm(ExtraTreesClassifier(random_state=random_state)),
             "boosting": _arm(HistGradientBoostingClassifier(random_state=random_state)),
             "mixture": _arm(mixture, scale=True),
@@ -83,7 +88,7 @@ def default_arms(task, *, n_samples=None, random_state=None):
             "elastic_net": _arm(ElasticNet(), scale=True, scale_target=True),
             "neighbors": _arm(KNeighborsRegressor(), scale=True),
             "svm": _arm(SVR(cache_size=500), scale=True, scale_target=True),
-            "random_forest": _arm(RandomForestRegressor(random_state=random_state)),
+            "random_forest": _arm(RandomForestRegressor(**forest)),
             "extra_trees": _arm(ExtraTreesRegressor(random_state=random_state)),
             "boosting": _arm(HistGradientBoostingRegressor(random_state=random_state)),
             "mixture": _arm(mixture, scale=True),
