@@ -55,7 +55,7 @@ SKSTRUCT_INLINE double skstruct_exp(double x)
 }
 
 /* y = exp(x), elementwise; y may be x. */
-SKSTRUCT_CLONES static void skstruct_vector_exp(const double *x, double *y, ptrdiff_t n)
+SKSTRUCT_CLONES static inline void skstruct_vector_exp(const double *x, double *y, ptrdiff_t n)
 {
     ptrdiff_t i;
 #pragma omp simd

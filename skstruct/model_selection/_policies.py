@@ -180,8 +180,8 @@ class ArmPolicy(ABC):
         return np.split(scaled, np.cumsum([len(arm) for arm in self.scores_])[:-1])
 
     def __repr__(self):
-        fitted = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in fitted.items())})"
+        names = [n for n in vars(self) if not (n.startswith("_") or n.endswith("_"))]
+        return f"{type(self).__name__}({', '.join(f'{n}={vars(self)[n]!r}' for n in names)})"
 
 
 class RoundRobin(ArmPolicy):
@@ -418,7 +418,8 @@ class SuccessiveHalving(ArmPolicy):
         done = (self.n_pulls_ - self._pulls_before)[alive]
         if len(alive) > 1 and done.min() >= self._quota:
             order = np.argsort(-self._best_scores()[alive], kind="stable")
-            self.alive_[alive[order[math.ceil(len(alive) / self.eta) :]]] = False
+            n_kept = min(math.ceil(len(alive) / self.eta), len(alive) - 1)
+            self.alive_[alive[order[n_kept:]]] = False
             self._begin_round()
 
     def _begin_round(self):
