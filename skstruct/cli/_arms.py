@@ -16,7 +16,9 @@ def make_arms(task, names, preprocessor, *, n_samples, seed):
         arms = default_arms(task, n_samples=n_samples, random_state=seed)
     else:
         usual = default_arms(task, random_state=seed)
-        arms = {name: usual.get(name) or _registered_arm(name, task, usual, seed) for name in names}
+        arms = {
+            name: usual.get(name) or _registered_arm(name, task, usual, seed) for name in names
+        }
     return {
         name: (Pipeline([("prepare", preprocessor), *pipeline.steps]), distributions)
         for name, (pipeline, distributions) in arms.items()

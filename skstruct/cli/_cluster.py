@@ -39,7 +39,9 @@ def workers(where):
                 address = where
             client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
         except (OSError, TimeoutError, ValueError) as error:
-            raise UserError(f"no Dask scheduler answers at {where!r}: {one_line(error)}") from error
+            raise UserError(
+                f"no Dask scheduler answers at {where!r}: {one_line(error)}"
+            ) from error
         if not client.scheduler_info()["workers"]:
             raise UserError(f"the Dask scheduler at {where!r} has no workers")
         stack.enter_context(joblib.parallel_config(backend="dask"))

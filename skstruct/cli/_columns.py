@@ -157,9 +157,10 @@ def _guess_words(name, series, counts):
     distinct = len(counts)
     if distinct > 10 and distinct > 0.95 * total:
         sample = counts.index[:1000]
-        if np.mean([len(word) for word in sample]) > 30 and np.mean(
-            [word.count(" ") for word in sample]
-        ) > 3:
+        if (
+            np.mean([len(word) for word in sample]) > 30
+            and np.mean([word.count(" ") for word in sample]) > 3
+        ):
             return Column(name, "text", "running text, which no arm can read")
         if distinct <= MAX_UNNAMED_IDS or _ID_NAME.search(name):
             return Column(name, "id-like", f"{distinct:,} distinct words in {total:,} rows")

@@ -34,7 +34,7 @@ _STYLE = {
     "font.size": 10,
     "grid.color": LINE,
     "grid.linewidth": 0.8,
-    "legend.fontsize": 9,
+    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "svg.fonttype": "none",
@@ -45,7 +45,7 @@ _STYLE = {
     "ytick.labelcolor": MUTED,
     "ytick.left": False,
 }
-WIDTH = 6.4  # inches of 72 px: narrow enough to be read on a phone
+WIDTH = 5.3  # inches of 72 px: narrow enough to be read on a phone
 
 
 def arm_color(arms, name):
@@ -63,7 +63,7 @@ def history(trials, arms, baseline, scoring):
     far = baseline < low - 0.5 * (high - low)  # then the axis is cut, or all scores would be one
     if not far:
         low, high = min(low, baseline), max(high, baseline)
-    with _figure(3.6) as figure:
+    with _figure(3.3) as figure:
         upper, *lower = np.atleast_1d(
             figure.subplots(1 + far, height_ratios=(7, 1)[: 1 + far], sharex=True)
         )
@@ -111,7 +111,7 @@ def _baseline(axes, score):
 
 def budget(trials, arms, dropped):
     """Which arm each trial went to; a cross where the policy dropped an arm."""
-    with _figure(0.7 + 0.36 * len(arms)) as figure:
+    with _figure(0.65 + 0.31 * len(arms)) as figure:
         axes = figure.subplots()
         for row, name in enumerate(arms):
             mine = [trial for trial in trials if trial["arm_name"] == name]
@@ -123,9 +123,9 @@ def budget(trials, arms, dropped):
             if dropped.get(name) is not None:
                 axes.scatter(dropped[name], row, s=34, marker="x", linewidth=1.8, color=INK)
             scores = [trial["score"] for trial in mine if trial["score"] is not None]
-            told = f"{len(mine)} trials, best {_text.number(max(scores))}" if scores else "no score"
+            told = f"{len(mine)} trials, {_text.number(max(scores))}" if scores else "no score"
             axes.annotate(
-                told, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=9
+                told, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5
             )
         axes.set_yticks(range(len(arms)), list(arms))
         axes.set_ylim(len(arms) - 0.5, -0.5)
@@ -145,7 +145,7 @@ def slices(trials, arms, name, scoring):
     low, high = _score_range(scores)
     n_columns = min(3, len(names))
     n_rows = -(-len(names) // n_columns)
-    with _figure(0.35 + 1.75 * n_rows) as figure:
+    with _figure(0.35 + 1.6 * n_rows) as figure:
         grid = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
         for axes, key in zip(grid.flat, names, strict=False):
             _slice(axes, [t["params"][key] for t in done], scores, low, arm_color(arms, name))
@@ -170,7 +170,8 @@ def _slice(axes, values, scores, low, color):
     elif x.min() > 0 and x.max() / x.min() > 50:
         axes.set_xscale("log")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(3))
+        whole = bool(np.all(x == np.round(x)))
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
 
 
 def _positions(values):
@@ -181,7 +182,7 @@ def _positions(values):
     levels = sorted(set(texts))
     spread = np.linspace(-0.16, 0.16, 7)  # so that equal values do not hide each other
     x = [levels.index(text) + spread[index % 7] for index, text in enumerate(texts)]
-    return np.array(x), [level[:12] for level in levels]
+    return np.array(x), [_label(level, 12) for level in levels]
 
 
 def confusion(truth, predicted, labels):
@@ -192,7 +193,7 @@ def confusion(truth, predicted, labels):
         counts[index[true], index[guess]] += 1
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = len(labels)
-    with _figure(min(1.2 + 0.62 * size, 5.6)) as figure:
+    with _figure(min(1.0 + 0.56 * size, 4.8)) as figure:
         axes = figure.subplots()
         axes.grid(False)
         for row, column in np.ndindex(size, size):
@@ -208,7 +209,7 @@ def confusion(truth, predicted, labels):
                 )
         axes.set_xlim(-0.5, size - 0.5)
         axes.set_ylim(size - 0.5, -0.5)
-        names = [str(label)[:14] for label in labels]
+        names = [_label(label, 14) for label in labels]
         axes.set_xticks(range(size), names, rotation=90 if size > 6 else 0)
         axes.set_yticks(range(size), names)
         axes.set_xlabel("predicted")
@@ -220,7 +221,7 @@ def confusion(truth, predicted, labels):
 def residuals(truth, predicted, limit=1000):
     """Held-out targets against predictions, and how the errors spread."""
     shown = np.random.default_rng(0).permutation(len(truth))[:limit]
-    with _figure(3.2) as figure:
+    with _figure(2.7) as figure:
         left, right = figure.subplots(1, 2)
         low, high = min(truth.min(), predicted.min()), max(truth.max(), predicted.max())
         left.plot([low, high], [low, high], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
@@ -239,7 +240,7 @@ def residuals(truth, predicted, limit=1000):
 def importance(names, means, stds, scoring, limit=15):
     """What the held-out score loses when a column is shuffled."""
     order = np.argsort(means)[::-1][:limit]
-    with _figure(0.8 + 0.26 * len(order)) as figure:
+    with _figure(0.7 + 0.23 * len(order)) as figure:
         axes = figure.subplots()
         axes.grid(axis="x")
         axes.grid(False, axis="y")
@@ -247,7 +248,7 @@ def importance(names, means, stds, scoring, limit=15):
         axes.barh(rows, means[order], height=0.62, color=ARM_COLORS[0])
         axes.hlines(rows, (means - stds)[order], (means + stds)[order], color=INK, linewidth=1.2)
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.set_yticks(rows, [_clip(names[index]) for index in order])
+        axes.set_yticks(rows, [_label(names[index]) for index in order])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -273,8 +274,11 @@ def _score_range(scores):
     return low - pad, high + pad
 
 
-def _clip(name, limit=26):
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+def _label(value, limit=26):
+    """Text of the user's for a picture: short, and never read as a formula."""
+    text = str(value)
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return text.replace("$", r"\$")
 
 
 class _figure:

@@ -30,7 +30,9 @@ def _print_parameters(cls):
     parameters = [p for p in inspect.signature(cls).parameters.values() if p.name != "self"]
     if parameters:
         empty = inspect.Parameter.empty
-        rows = [(p.name, "required" if p.default is empty else repr(p.default)) for p in parameters]
+        rows = [
+            (p.name, "required" if p.default is empty else repr(p.default)) for p in parameters
+        ]
         print(f"\nparameters\n{_text.columns(rows)}")
 
 

@@ -150,4 +150,3 @@ def _add_predict(parser):
 def _add_list(parser):
     parser.add_argument("--kind", help="classifier, regressor, clusterer, transformer, ...")
     parser.add_argument("--family", help="density, model_selection, ...")
-

@@ -22,7 +22,9 @@ def run(args):
     try:
         result = _predict(model, frame)
     except Exception as error:  # a model file that was tampered with can fail in any way
-        raise UserError(f"the model of {args.run_dir!r} cannot predict: {one_line(error)}") from error
+        raise UserError(
+            f"the model of {args.run_dir!r} cannot predict: {one_line(error)}"
+        ) from error
     try:
         result.to_csv(args.out or sys.stdout, index=False)
     except BrokenPipeError:

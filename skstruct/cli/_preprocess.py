@@ -45,9 +45,7 @@ def make_preprocessor(columns, frame, task, seed):
         ("many_levels", mean_of_target, many),
         ("date", make_pipeline(DateFeatures(), imputer), by_role["date"]),
     ]
-    return ColumnTransformer(
-        [step for step in steps if step[2]], sparse_threshold=0
-    )
+    return ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0)
 
 
 def _split_by_levels(frame, names):

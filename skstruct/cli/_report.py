@@ -97,7 +97,7 @@ def _pictures(plan, outcome):
             "budget",
             "Where the trials went",
             "Each stroke is a trial of that arm, a ring one that failed, a cross where the "
-            "search gave the arm up.",
+            "search gave the arm up. Right, their number and best score.",
             _figures.budget(trials, arms, outcome.dropped),
         ),
     ]

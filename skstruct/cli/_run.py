@@ -72,7 +72,9 @@ def open_run(path, state):
         run.path.mkdir(parents=True, exist_ok=True)
         run.write_json(run.state, state)
     except OSError as error:
-        raise UserError(f"cannot write to the run directory {str(path)!r}: {error.strerror}") from error
+        raise UserError(
+            f"cannot write to the run directory {str(path)!r}: {error.strerror}"
+        ) from error
     return run, found is not None
 
 

@@ -98,7 +98,9 @@ def _read_parquet(path):
     try:
         frame = pd.read_parquet(path)
     except ImportError as error:
-        raise UserError("reading Parquet needs pyarrow; run: pip install 'skstruct[app]'") from error
+        raise UserError(
+            "reading Parquet needs pyarrow; run: pip install 'skstruct[app]'"
+        ) from error
     except Exception as error:  # pyarrow's errors share no base class short of this
         message = one_line(error)
         raise UserError(f"{str(path)!r} cannot be read as Parquet: {message}") from error

@@ -31,17 +31,17 @@ def read_target(frame, name, task):
         task, why = _guess_task(name, series, numbers, numeric)
     if task == "regression" and not np.all(numeric):
         words = series[~numeric] if np.any(numeric) else series
-        raise UserError(f"a regression target is numeric; {name!r} holds {words.iloc[0]!r}")
+        raise UserError(f"a regression target is numeric; {name!r} holds {_shown(words.iloc[0])}")
     if task == "regression":
         target = numbers.to_numpy(dtype=np.float64)
         if not np.isfinite(target).all():
             raise UserError(f"the target {name!r} holds infinite values")
         if target.min() == target.max():
-            raise UserError(f"the target {name!r} is always {series.iloc[0]!r}")
+            raise UserError(f"the target {name!r} is always {_shown(series.iloc[0])}")
     else:
         target = _labels(series, numbers, numeric)
         if len(np.unique(target)) == 1:
-            raise UserError(f"the target {name!r} has one class only: {target[0]!r}")
+            raise UserError(f"the target {name!r} has one class only: {_shown(target[0])}")
     return task, why, present, target
 
 
@@ -75,7 +75,7 @@ def refuse_rare_classes(name, target, cv, test_size):
     needed = max(2, math.ceil(cv / (1 - test_size)))
     rare = [label for label, count in zip(labels, counts, strict=True) if count < needed]
     if rare:
-        shown = ", ".join(map(repr, rare[:5])) + (", ..." if len(rare) > 5 else "")
+        shown = ", ".join(map(_shown, rare[:5])) + (", ..." if len(rare) > 5 else "")
         fewest = counts.min()
         raise UserError(
             f"{len(rare)} of {len(labels)} classes of {name!r} have fewer than {needed} rows "
@@ -87,3 +87,8 @@ def refuse_rare_classes(name, target, cv, test_size):
 def refuse_few_rows(n_rows, cv, test_size):
     if n_rows * (1 - test_size) < 2 * cv:
         raise UserError(f"{n_rows} rows with a target are too few for {cv} folds; lower --cv")
+
+
+def _shown(value):
+    """The repr of a value, without NumPy's name around it."""
+    return repr(value.item() if isinstance(value, np.generic) else value)

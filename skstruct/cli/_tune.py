@@ -30,12 +30,12 @@ def run(args):
     }
     with workers(args.dask):
         target, existed = open_run(args.out or f"{plan.name}-run", state)
-        print("\n".join(plan.story))
+        print("\n".join(plan.story), flush=True)
         print(f"run: {target.path}{' (taken up again)' if existed else ''}")
-        print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; baseline {plan.baseline:.5g}")
-        progress = Progress(
-            target.journal, list(plan.arms), n_trials=n_trials, seconds=args.time
+        print(
+            f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; baseline {plan.baseline:.5g}"
         )
+        progress = Progress(target.journal, list(plan.arms), n_trials=n_trials, seconds=args.time)
         search = _make_search(args, plan, target, n_trials).set_callbacks(progress)
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

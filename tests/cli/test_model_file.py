@@ -9,6 +9,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skstruct.cli._columns import guess_columns, read_columns
@@ -23,7 +24,8 @@ def fitted(table, model):
     values, _ = read_columns(frame, columns)
     y = table["bought"].to_numpy()
     preprocessor = make_preprocessor(columns, values, "classification", seed=0)
-    return Pipeline([("prepare", preprocessor), ("model", model)]).fit(values, y), values
+    steps = [("prepare", preprocessor), ("scale", StandardScaler()), ("model", model)]
+    return Pipeline(steps).fit(values, y), values
 
 
 @pytest.mark.parametrize(
@@ -84,9 +86,7 @@ def _rename(node, module, name):
         ("trap", "IncrementalGaussianMixture"),  # the name of a registered class, not its module
     ],
 )
-def test_forbidden_types_are_refused_and_nothing_runs(
-    table, tmp_path, monkeypatch, module, name
-):
+def test_forbidden_types_are_refused_and_nothing_runs(table, tmp_path, monkeypatch, module, name):
     (tmp_path / "trap.py").write_text("open('sprung', 'w')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
