@@ -133,7 +133,7 @@ def _read(distribution):
 
 @cache
 def _scan():
-    """Return the cards of each distribution, by its canonical name."""
+    """Return the cards of all distributions."""
     found = {}
     for distribution in metadata.distributions():
         # A raw look at the text first: parsing the metadata of all that is installed is slow.
@@ -149,7 +149,7 @@ def _scan():
             _warn_once(
                 f"The entry points in '{where}' cannot be read: {error!r}. They are left out."
             )
-    return found
+    return [card for read in found.values() for card in read]
 
 
 def refresh():
@@ -157,30 +157,20 @@ def refresh():
     _scan.cache_clear()
 
 
-def distribution_cards(distribution):
-    """Return all that one distribution registers, names that skstruct keeps for itself included.
+def all_cards(distribution=None):
+    """List what is registered in any group, names that skstruct keeps for itself included.
 
     Parameters
     ----------
-    distribution : str
-        Its name, as ``pip`` knows it.
-
-    Returns
-    -------
-    cards : list of Card
-        Empty if the distribution is not installed or registers nothing.
-    """
-    return list(_scan().get(_canonical(distribution), []))
-
-
-def all_cards():
-    """Return all that is registered, names that skstruct keeps for itself included.
+    distribution : str, default=None
+        By which distribution, as ``pip`` knows it; None for all.
 
     Returns
     -------
     cards : list of Card
     """
-    return [card for found in _scan().values() for card in found]
+    wanted = distribution and _canonical(distribution)
+    return [c for c in _scan() if wanted in (None, _canonical(c.distribution))]
 
 
 def cards(group):
@@ -198,22 +188,19 @@ def cards(group):
     """
     if group not in GROUPS:
         raise ValueError(f"Unknown group {group!r}. The groups are: {', '.join(GROUPS)}.")
-    builtin = {c.name for c in distribution_cards(BUILTIN) if c.group == group}
-    listed = []
-    for distribution, found in _scan().items():
-        for card in found:
-            if card.group != group:
-                continue
-            if distribution != BUILTIN and card.name in builtin:
-                _warn_once(
-                    f"The distribution {card._source} registers the {GROUPS[group]} "
-                    f"{card.name!r}, a name of skstruct's own: skstruct's stays, the other is "
-                    "left out. "
-                    "Ask the authors of the distribution for another name."
-                )
-            else:
-                listed.append(card)
-    return sorted(listed, key=lambda card: (card.name, card.distribution))
+    found = sorted(
+        (c for c in _scan() if c.group == group), key=lambda c: (c.name, c.distribution)
+    )
+    builtin = {card.name for card in found if card.distribution == BUILTIN}
+    listed = [c for c in found if c.distribution == BUILTIN or c.name not in builtin]
+    for card in found:
+        if card not in listed:
+            _warn_once(
+                f"The distribution {card._source} registers the {GROUPS[group]} {card.name!r}, a "
+                "name of skstruct's own: skstruct's stays, the other is left out. Ask the authors "
+                "of the distribution for another name."
+            )
+    return listed
 
 
 def load(group, name):
@@ -237,9 +224,9 @@ def load(group, name):
     ImportError
         If it cannot be imported.
     """
-    if not isinstance(name, str):
-        raise TypeError(f"The name of a {GROUPS.get(group)} must be a str, got {name!r}.")
     named = [card for card in cards(group) if card.name == name]
+    if not isinstance(name, str):
+        raise TypeError(f"The name of a {GROUPS[group]} must be a str, got {name!r}.")
     if not named:
         refresh()
         named = [card for card in cards(group) if card.name == name]
@@ -259,7 +246,7 @@ def _unknown(group, name):
     near = [k for k in known if k.rpartition(".")[2] == name.rpartition(".")[2]]
     near = near or difflib.get_close_matches(name, known, n=3)
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    if not distribution_cards(BUILTIN):
+    if not all_cards(BUILTIN):
         remedy = (
             "skstruct itself is only found on sys.path and not installed, so that its own entry "
             "points are missing: run 'pip install -e .' in its source tree."

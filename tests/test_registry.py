@@ -66,7 +66,7 @@ def test_listing_imports_nothing(install):
 def test_family_is_the_last_public_package(install):
     values = {"A": "acme.density._kde:A", "B": "acme._impl:B", "C": "acme:C", "D": "_acme:D"}
     install("acme", [(ESTIMATORS, name, value) for name, value in values.items()])
-    families = {c.name: c.family for c in registry.distribution_cards("acme")}
+    families = {c.name: c.family for c in registry.all_cards("acme")}
     assert families == {"A": "density", "B": "acme", "C": "acme", "D": "_acme"}
 
 
@@ -148,7 +148,7 @@ def test_builtin_name_cannot_be_taken(install, recwarn):
     said = [str(w.message) for w in recwarn if "random" in str(w.message)]
     assert len(said) == 1
     assert "'acme' (1.0) registers the sampler 'random'" in said[0]
-    assert [c.name for c in registry.distribution_cards("acme")] == ["random"]
+    assert [c.name for c in registry.all_cards("acme")] == ["random"]
 
 
 def test_one_distribution_seen_twice_is_one(install):

@@ -13,7 +13,7 @@ from skstruct import registry, search_spaces
 from skstruct.model_selection._default_arms import MAX_SAMPLES, default_arms
 from skstruct.model_selection._space import Space
 
-CARDS = registry.distribution_cards("skstruct")
+CARDS = registry.all_cards("skstruct")
 SPACES = [card for card in CARDS if card.group == "skstruct.search_spaces"]
 DATA = {"classification": make_classification, "regression": make_regression}
 

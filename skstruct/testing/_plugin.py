@@ -55,7 +55,7 @@ def plugin_checks(distribution):
         If it is not installed, or registers nothing.
     """
     registry.refresh()
-    found = registry.distribution_cards(distribution)
+    found = registry.all_cards(distribution)
     if not found:
         raise ValueError(
             f"The distribution {distribution!r} is not installed, or it registers nothing in the "
