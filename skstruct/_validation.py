@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
 )
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
@@ -27,6 +28,7 @@ __all__ = [
     "StrOptions",
     "_MultimetricScorer",
     "_check_method_params",
+    "_check_partial_fit_first_call",
     "_check_sample_weight",
     "_fit_and_score",
     "_fit_context",
