@@ -1,4 +1,4 @@
-"""The command ``skstruct``.  Each subcommand is a module ``_<name>`` with a function ``run(args)``."""
+"""The command ``skstruct``; each subcommand is a module ``_<name>`` with ``run(args)``."""
 
 import importlib
 import os
@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 
 def main(argv=None):
-    """Run the command and return its exit status: 0 done, 1 failed checks, 2 bad input, 130 Ctrl-C."""
+    """Run the command; its exit status is 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
     from skstruct.cli._errors import UserError
     from skstruct.cli._parser import make_parser
 

@@ -18,7 +18,9 @@ USED = ("numeric", "categorical", "date")
 MAX_CATEGORIES = 10_000
 MAX_UNNAMED_IDS = 100_000  # beyond, a column is an identifier only if its name says so
 # Words that people write into a numeric column for "no value", beyond those that pandas knows.
-MISSING_WORDS = frozenset("? - -- . * na n.a. nil none null nan missing unknown".split())
+MISSING_WORDS = frozenset(
+    ("?", "-", "--", ".", "*", "n.a.", "na", "nan", "nil", "none", "null", "missing", "unknown")
+)
 DATE_FORMATS = (
     "ISO8601",
     "%Y/%m/%d",
@@ -134,9 +136,9 @@ def _guess_numbers(name, series):
     if low == high and complete:
         return Column(name, "constant", f"always {low}")
     counts_rows = high - low == len(series) - 1
-    if complete and len(series) >= 10 and (counts_rows or _ID_NAME.search(name)):
-        if (series % 1 == 0).all() and series.is_unique:
-            return Column(name, "id-like", f"{len(series):,} distinct whole numbers")
+    may_be_id = complete and len(series) >= 10 and (counts_rows or _ID_NAME.search(name))
+    if may_be_id and (series % 1 == 0).all() and series.is_unique:
+        return Column(name, "id-like", f"{len(series):,} distinct whole numbers")
     return Column(name, "numeric")
 
 
@@ -212,7 +214,7 @@ def _plain(name, series, *, mixed=False):
         return series.dt.to_timestamp()
     if isinstance(dtype, pd.CategoricalDtype):
         return series
-    if dtype != object:
+    if not pd.api.types.is_object_dtype(dtype):
         return series
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind in ("string", "empty"):
@@ -234,8 +236,8 @@ def _refuse_mixed(name, series, words, share):
     first = [int(np.argmax((series == word).to_numpy())) for word in words[:3]]
     shown = ", ".join(f"{series.iloc[row]!r} in row {row + 1:,}" for row in sorted(first))
     raise UserError(
-        f"column {name!r} mixes numbers ({100 * share:.0f} %) and words ({shown}); read it as words "
-        f"with --type {_quoted(name + '=categorical')}, as numbers with "
+        f"column {name!r} mixes numbers ({100 * share:.0f} %) and words ({shown}); read it as "
+        f"words with --type {_quoted(name + '=categorical')}, as numbers with "
         f"--type {_quoted(name + '=numeric')}, or leave it out with --drop {_quoted(name)}"
     )
 
@@ -246,9 +248,8 @@ def _date_format(words, formats=DATE_FORMATS):
     if formats is DATE_FORMATS and not all(_DATE_SHAPE.fullmatch(word) for word in sample):
         return None
     for date_format in formats:
-        if _to_dates(sample, date_format).notna().all():
-            if _to_dates(words, date_format).notna().all():
-                return date_format
+        if all(_to_dates(part, date_format).notna().all() for part in (sample, words)):
+            return date_format
     return None
 
 

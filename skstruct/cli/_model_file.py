@@ -44,6 +44,8 @@ PARTS = frozenset(
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
         "skstruct.cli._preprocess.DateFeatures",
+        "skstruct.density._mixture_state.MixtureState",
+        "skstruct.density._mixture_state.WarmUp",
     }
 )
 

@@ -78,7 +78,7 @@ def _searched(params):
 
 
 def write(plan, run, outcome, state):
-    """Write best.json, model.skops and report.html; returns why the model cannot be used, or None."""
+    """Write the files; returns why the model cannot be used, or None."""
     complaint = None
     try:
         data, refused = dump_model(outcome.model)

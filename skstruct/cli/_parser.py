@@ -1,4 +1,4 @@
-"""The command line, as ``argparse`` sees it.  Imports the standard library alone, so that --help is instant."""
+"""The command line.  Imports the standard library alone, so that --help is instant."""
 
 import argparse
 import re

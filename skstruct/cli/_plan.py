@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 
 from skstruct import registry
 from skstruct.cli._arms import make_arms
-from skstruct.cli._columns import guess_columns, read_columns
+from skstruct.cli._columns import USED, guess_columns, read_columns
 from skstruct.cli._errors import UserError, did_you_mean, one_line
 from skstruct.cli._preprocess import make_preprocessor
 from skstruct.cli._run import fingerprint
@@ -176,7 +176,7 @@ def _tell_classes(args, y):
 
 def _tell_columns(columns, unread):
     roles = dict.fromkeys(column.role for column in columns)
-    for role in sorted(roles, key=lambda r: (r not in ("numeric", "categorical", "date"), r)):
+    for role in sorted(roles, key=lambda role: (*USED, role).index(role)):
         mine = [column for column in columns if column.role == role]
         names = [c.name if c.used and not c.missing else _with_reason(c) for c in mine[:6]]
         more = f", and {len(mine) - 6} more" if len(mine) > 6 else ""

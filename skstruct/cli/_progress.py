@@ -110,14 +110,20 @@ class Progress:
             story = _text.parameters(params)
         mark = "*" if is_best else " "
         shown = " " * 8 if score is None else f"{score:8.5f}"
-        return f"{trial['number'] + 1:4d} {mark} {shown}  {name:{width}}  {seconds:>9}  {story}".rstrip()
+        number = trial["number"] + 1
+        return f"{number:4d} {mark} {shown}  {name:{width}}  {seconds:>9}  {story}".rstrip()
 
     def __rich__(self):
         elapsed = time.time() - self._begin
         best = "no score yet" if self.best is None else f"{self.best[0]:.5f}  {self.best[1]}"
         head = Table.grid(padding=(0, 2))
         head.add_row(Text("best"), Text(best, style="bold"))
-        head.add_row(Text("trials"), self._tally())
+        done = Table.grid(padding=(0, 1))
+        if self.seconds is None:
+            done.add_row(ProgressBar(self.n_trials, len(self._seen), width=40), self._tally())
+        else:
+            done.add_row(ProgressBar(self.seconds, elapsed, width=40), self._tally())
+        head.add_row(Text("trials"), done)
         head.add_row(Text("time"), self._clock(elapsed))
         return Group(head, self._arm_table())
 
@@ -139,7 +145,8 @@ class Progress:
             left = elapsed / new * max(0, self.n_trials - len(self._seen))
         else:
             return Text(_text.duration(elapsed))
-        return Text(f"{_text.duration(elapsed)}, about {_text.duration(left)} left")
+        ahead = f", about {_text.duration(left)} left" if left >= 1 else ""
+        return Text(_text.duration(elapsed) + ahead)
 
     def _arm_table(self):
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))

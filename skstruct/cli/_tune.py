@@ -32,9 +32,8 @@ def run(args):
         target, existed = open_run(args.out or f"{plan.name}-run", state)
         print("\n".join(plan.story), flush=True)
         print(f"run: {target.path}{' (taken up again)' if existed else ''}")
-        print(
-            f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; baseline {plan.baseline:.5g}"
-        )
+        baseline = f"baseline {plan.baseline:.5g}"
+        print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; {baseline}", flush=True)
         progress = Progress(target.journal, list(plan.arms), n_trials=n_trials, seconds=args.time)
         search = _make_search(args, plan, target, n_trials).set_callbacks(progress)
         with quiet(), warnings.catch_warnings():

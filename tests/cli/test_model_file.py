@@ -5,17 +5,17 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from skstruct.cli._columns import guess_columns, read_columns
 from skstruct.cli._errors import UserError
 from skstruct.cli._model_file import dump_model, load_model
 from skstruct.cli._preprocess import make_preprocessor
+from skstruct.model_selection._default_arms import default_arms
 
 
 def fitted(table, model):
@@ -31,12 +31,9 @@ def fitted(table, model):
 @pytest.mark.parametrize(
     "model",
     [
-        LogisticRegression(),
-        SVC(),
-        RandomForestClassifier(5),
-        HistGradientBoostingClassifier(max_iter=5),
         KNeighborsClassifier(algorithm="kd_tree"),
         KNeighborsClassifier(algorithm="ball_tree"),
+        *(pipeline[-1] for pipeline, _ in default_arms("classification").values()),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -47,6 +44,17 @@ def test_round_trip(table, tmp_path, model):
     (tmp_path / "model.skops").write_bytes(data)
     loaded = load_model(tmp_path / "model.skops")
     np.testing.assert_array_equal(loaded.predict(values), pipeline.predict(values))
+
+
+@pytest.mark.parametrize("arm", default_arms("regression"))
+def test_round_trip_of_regression(tmp_path, arm):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    pipeline = default_arms("regression", random_state=0)[arm][0].fit(X, y)
+    data, refused = dump_model(pipeline)
+    assert refused == []
+    (tmp_path / "model.skops").write_bytes(data)
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict(X), pipeline.predict(X))
 
 
 def replant(data, module, name):

@@ -169,7 +169,7 @@ def test_another_search_is_refused(refused, shop, changes, told):
 
 
 def test_other_data_is_refused(refused, shop, tmp_path):
-    frame, csv, run, command = shop
+    frame, csv, _, command = shop
     frame.assign(size=frame["size"] + 1).to_csv(tmp_path / "other.csv", index=False)
     other = [str(tmp_path / "other.csv") if arg == str(csv) else arg for arg in command]
     assert f"belongs to other data ({csv})" in refused(*other)
