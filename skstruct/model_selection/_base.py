@@ -17,6 +17,7 @@ from os import PathLike
 
 import joblib
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -144,6 +145,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
             error_score=self.error_score,
             timeout=self.trial_timeout,
             memory_limit=self.memory_limit,
+            config=get_config(),
             key=uuid.uuid4().hex,
         )
         on_task = {"estimator": self, "X": X, "y": y, "metadata": None}

@@ -1,8 +1,9 @@
 """A child process that runs trials and may be killed.
 
 A fit in compiled code hears no signal and no thread can stop it, so a trial with a limit runs in
-a child: started afresh by joblib's loky context (a fork would copy the locks of OpenMP), fed once
-with the data and the estimator, then with the parameters of each trial.
+a child: a fresh interpreter (a fork would copy the locks of OpenMP; a process of multiprocessing
+may not be started by a worker of Dask), fed once with the data and the estimator, then with the
+parameters of each trial.
 
 timeout         the parent waits that long for an answer, then kills the child's process group
 memory limit    on Linux the kernel refuses what the child allocates beyond its size at the start
@@ -16,16 +17,20 @@ The next trial after a kill gets a new child. A child whose parent dies ends its
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import cloudpickle
-from joblib.externals.loky.backend import get_context
-from sklearn import get_config, set_config
+from sklearn import set_config
 
 from skstruct.model_selection._worker import evaluate_trial, failure
+
+if os.name == "nt":
+    from multiprocessing.connection import PipeConnection
 
 LINUX = sys.platform.startswith("linux")
 IDLE_SECONDS = 120.0  # a child that nobody asks for so long ends, and frees its copy of the data
@@ -108,9 +113,10 @@ class Sandbox:
         except (EOFError, OSError):
             state = "DIED"
         cost = time.perf_counter() - begin
+        limits = self.task
         error = {
-            "TIMEOUT": f"The trial was stopped after {cost:.2f} s (trial_timeout).",
-            "MEMORY": f"The trial was stopped at {self.task.memory_limit} bytes (memory_limit).",
+            "TIMEOUT": f"The trial was stopped at its trial_timeout, {limits.timeout} s.",
+            "MEMORY": f"The trial was stopped at its memory_limit, {limits.memory_limit} bytes.",
             "DIED": f"The process of the trial died{self._cause_of_death()}.",
         }[state]
         self.close()
@@ -122,24 +128,21 @@ class Sandbox:
             return
         self._connection.close()
         self._lifeline.close()
+        self._process.kill()
         if os.name == "posix":
-            for kill in (os.killpg, os.kill):  # the group may not exist yet
-                with contextlib.suppress(OSError):
-                    kill(self._process.pid, signal.SIGKILL)
-        else:
-            self._process.terminate()
-        self._process.join()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         self._process = None
 
     def _start(self):
         self._connection, theirs = Pipe()
         watched, self._lifeline = Pipe(duplex=False)
-        self._process = get_context("loky").Process(target=_serve, args=(theirs, watched))
-        self._process.start()
+        self._process = _start_child(theirs, watched)
         theirs.close()
         watched.close()
         try:
-            self._connection.send_bytes(cloudpickle.dumps((*self._data, self.task, get_config())))
+            self._connection.send_bytes(cloudpickle.dumps((*self._data, self.task)))
             self._floor = self._connection.recv()
         except (EOFError, OSError) as error:
             cause = self._cause_of_death()
@@ -165,21 +168,38 @@ class Sandbox:
         return None
 
     def _cause_of_death(self):
-        self._process.join(1.0)
-        code = self._process.exitcode
-        if code is None:
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
             return ""
         return f" of {signal.Signals(-code).name}" if code < 0 else f" with exit code {code}"
 
 
-def _serve(connection, watched):
+def _start_child(*pipes):
+    """Start an interpreter in a process group of its own that serves at these pipe ends."""
+    handles = [pipe.fileno() for pipe in pipes]
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from {__name__} import serve; serve(*{handles!r})"
+    )
+    command = [sys.executable, "-c", code]
+    if os.name == "posix":  # a Ctrl-C in the terminal is for the parent alone
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, pass_fds=handles, process_group=0
+        )
+    for handle in handles:
+        os.set_handle_inheritable(handle, True)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
+
+
+def serve(*handles):
     """Evaluate trials until the parent goes away or forgets about this child."""
-    if os.name == "posix":
-        os.setpgid(0, 0)  # a Ctrl-C in the terminal is for the parent; a kill takes all of us
+    make = Connection if os.name == "posix" else PipeConnection
+    connection, watched = (make(handle) for handle in handles)
     threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
     try:
-        X, y, task, config = cloudpickle.loads(connection.recv_bytes())
-        set_config(**config)
+        X, y, task = cloudpickle.loads(connection.recv_bytes())
+        set_config(**task.config)
     except Exception as error:
         connection.send(error)
         return

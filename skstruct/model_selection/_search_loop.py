@@ -14,15 +14,14 @@ A worker that dies takes down the whole pool and does not say which trial it had
 were under way are then run again, each alone: one that kills its worker again is recorded DIED.
 """
 
-import concurrent.futures
 import itertools
-import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 from contextlib import closing
 
 import joblib
-from joblib.parallel import BACKENDS, get_active_backend
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
 from skstruct.model_selection._core import TrialResult
@@ -30,9 +29,6 @@ from skstruct.model_selection._store import UNFINISHED
 from skstruct.model_selection._worker import Job, evaluate, failure
 
 POLL_SECONDS = 0.1  # between looks at what other processes do when there is nothing else to do
-_LOCAL_BACKENDS = tuple(
-    BACKENDS[name] for name in ("loky", "multiprocessing", "sequential", "threading")
-)
 
 
 class SearchLoop:
@@ -123,9 +119,7 @@ class SearchLoop:
                     with closing(outcomes):
                         for number, outcome in outcomes:
                             self._tell(number, outcome)
-                except Exception as error:
-                    if not _is_death_of_worker(error):
-                        raise
+                except BrokenExecutor:
                     self._run_alone(X, y, task, n_jobs)
                 if self._error is not None:
                     raise self._error
@@ -272,9 +266,7 @@ class SearchLoop:
             begin = time.perf_counter()
             try:
                 [(number, outcome)] = Parallel(n_jobs=n_jobs)([delayed(evaluate)(X, y, task, job)])
-            except Exception as error:
-                if not _is_death_of_worker(error):
-                    raise
+            except BrokenExecutor as error:
                 reason = f"The worker of the trial died: {error}"
                 cost = time.perf_counter() - begin
                 number, outcome = job.number, failure(task, "DIED", reason, cost)
@@ -317,7 +309,13 @@ def _outcomes(X, y, task, jobs, n_jobs, pre_dispatch, synchronous):
     """Yield (number, outcome) of each job, as results arrive or in rounds."""
     backend, _ = get_active_backend()
     n_workers = joblib.effective_n_jobs(n_jobs)
-    if n_workers == 1 and isinstance(backend, _LOCAL_BACKENDS):
+    if type(backend).__name__ == "DaskDistributedBackend":
+        from skstruct.model_selection._dask import outcomes
+
+        yield from outcomes(
+            backend.client, X, y, task, jobs, n_jobs=n_jobs, synchronous=synchronous
+        )
+    elif n_workers == 1:
         for job in jobs:
             yield evaluate(X, y, task, job)
     elif synchronous or not backend.supports_return_generator:
@@ -331,15 +329,5 @@ def _outcomes(X, y, task, jobs, n_jobs, pre_dispatch, synchronous):
             pre_dispatch=pre_dispatch,
             batch_size=1,
         )
-        with closing(parallel(delayed(evaluate)(X, y, task, job) for job in jobs)) as outcomes:
-            yield from outcomes
-
-
-def _is_death_of_worker(error):
-    """Tell whether the pool and not a fit has failed."""
-    deaths = (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError)
-    if "distributed" in sys.modules:
-        from distributed import KilledWorker
-
-        deaths += (KilledWorker,)
-    return isinstance(error, deaths)
+        with closing(parallel(delayed(evaluate)(X, y, task, job) for job in jobs)) as results:
+            yield from results

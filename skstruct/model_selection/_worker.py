@@ -60,6 +60,8 @@ class Task:
         Seconds that a trial may take.
     memory_limit : int or None
         Bytes that a trial may allocate.
+    config : dict
+        scikit-learn's configuration, for processes that joblib does not start.
     key : str
         Tells this search from others that share a worker.
     """
@@ -74,11 +76,8 @@ class Task:
     error_score: object
     timeout: float | None
     memory_limit: int | None
+    config: dict
     key: str
-
-    def __sizeof__(self):
-        """Count the folds, so that Dask sends a task to each worker once and not with each job."""
-        return object.__sizeof__(self) + sum(part.nbytes for fold in self.folds for part in fold)
 
 
 @dataclass(frozen=True)
