@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import signal
 
 import joblib
 
@@ -27,14 +28,14 @@ def workers(where):
     with contextlib.ExitStack() as stack:
         try:
             if local:
-                address = stack.enter_context(
-                    LocalCluster(
+                with _deaf_children():
+                    cluster = LocalCluster(
                         n_workers=int(local[1]),
                         threads_per_worker=1,
                         dashboard_address=None,
                         silence_logs=logging.CRITICAL,
                     )
-                )
+                address = stack.enter_context(cluster)
             else:
                 address = where
             client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
@@ -46,6 +47,16 @@ def workers(where):
             raise UserError(f"the Dask scheduler at {where!r} has no workers")
         stack.enter_context(joblib.parallel_config(backend="dask"))
         yield
+
+
+@contextlib.contextmanager
+def _deaf_children():
+    """Processes started inside ignore Ctrl-C, which the terminal sends to them too."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -76,9 +76,7 @@ def make_plan(args):
     )
     splitter = StratifiedKFold if task == "classification" else KFold
     cv = splitter(args.cv, shuffle=True, random_state=args.seed)
-    baseline, baseline_held_out = _baselines(
-        task, scoring, cv, (X_train, y_train), (X_test, y_test)
-    )
+    baseline, baseline_held_out = _baselines(task, scoring, cv, y_train, y_test)
     preprocessor = make_preprocessor(columns, X_train, task, args.seed)
     arms = make_arms(task, args.arms, preprocessor, n_samples=len(X_train), seed=args.seed)
     identity = {
@@ -129,9 +127,10 @@ def _require_scorer(name):
         raise UserError(f"there is no scorer {name!r}{hint}")
 
 
-def _baselines(task, scoring, cv, train, test):
+def _baselines(task, scoring, cv, y_train, y_test):
     """Scores of an estimator that looks at no column, in cross-validation and on held-out rows."""
     dummy = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
+    train, test = ((np.zeros((len(y), 1)), y) for y in (y_train, y_test))
     try:
         scores = cross_val_score(dummy, *train, scoring=scoring, cv=cv, error_score="raise")
         held_out = get_scorer(scoring)(dummy.fit(*train), *test)
