@@ -14,12 +14,13 @@ import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
 
 import joblib
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skstruct._validation import (
@@ -30,9 +31,11 @@ from skstruct._validation import (
     _check_method_params,
     _fit_context,
     _MultimetricScorer,
+    check_is_fitted,
 )
 from skstruct.model_selection._core import Proposal
 from skstruct.model_selection._fingerprint import describe, fingerprint
+from skstruct.model_selection._report import SearchReport, trials_frame
 from skstruct.model_selection._sandbox import check_memory_limit, close_idle
 from skstruct.model_selection._search_log import audible, log_trial
 from skstruct.model_selection._search_loop import SearchLoop
@@ -309,6 +312,39 @@ class BaseAskTellSearchCV(BaseSearchCV):
             self.feature_names_in_ = best.feature_names_in_
         context.call_on_fit_task_end(**on_task)
 
+    def results_frame(self):
+        """Return the trials as a table.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_trials, n_columns)
+            Columns as :func:`read_journal` names them, one column ``"param_..."`` a parameter
+            instead of ``"params"``, and the times in seconds since the first trial began.
+        """
+        check_is_fitted(self)
+        return trials_frame(self.trials_)
+
+    def report(self, path=None):
+        """Describe the search on one page, for a notebook or a file.
+
+        Parameters
+        ----------
+        path : path-like, default=None
+            Where to write the page, one HTML file that refers to no other.
+
+        Returns
+        -------
+        report : SearchReport
+            Shows itself in a notebook; ``report.html`` is the page. It has the best candidate,
+            the score against time, the score against each parameter, parallel coordinates of the
+            best arm, the trials that failed and the shares of time. It needs matplotlib.
+        """
+        check_is_fitted(self)
+        report = SearchReport(self)
+        if path is not None:
+            Path(path).write_text(report.html, encoding="utf-8")
+        return report
+
     def get_metadata_routing(self):
         """Get metadata routing of this object.
 
@@ -337,8 +373,10 @@ class BaseAskTellSearchCV(BaseSearchCV):
     def __sklearn_tags__(self):
         bound = copy.copy(self)
         bound.estimator = getattr(self, "best_estimator_", self.estimator)
-        if bound.estimator is not None:
-            return super(BaseAskTellSearchCV, bound).__sklearn_tags__()
-        tags = BaseEstimator.__sklearn_tags__(self)
-        tags.target_tags.required = True
+        if bound.estimator is None:
+            tags = BaseEstimator.__sklearn_tags__(self)
+            tags.target_tags.required = True
+            return tags
+        tags = super(BaseAskTellSearchCV, bound).__sklearn_tags__()
+        tags.target_tags = copy.deepcopy(get_tags(bound.estimator).target_tags)
         return tags

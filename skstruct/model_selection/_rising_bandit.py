@@ -7,6 +7,7 @@ Here they are only put together and presented.
 """
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from skstruct.model_selection._base import BaseAskTellSearchCV
 from skstruct.model_selection._core import ArmAskTell
@@ -190,8 +191,7 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
 
     Examples
     --------
-    >>> from scipy.stats import loguniform
-    >>> from sklearn.datasets import load_wine
+    >>>     >>> from sklearn.datasets import load_wine
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -282,6 +282,17 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
         self.min_delta = min_delta
         self.fold_racing = fold_racing
         self.random_state = random_state
+
+    @classmethod
+    def conformance_instances(cls):
+        """Return small searches to check: one of each task, and one without arguments."""
+        small = {"cv": 2, "random_state": 0}
+        grid = np.logspace(-2, 2, 9).tolist()
+        return [
+            cls(LogisticRegression(), {"C": grid}, n_iter=3, **small),
+            cls(Ridge(), {"alpha": grid}, n_iter=3, **small),
+            cls(n_iter=1, **small),
+        ]
 
     def _make_core(self, spaces, *, budget, seed, **context):
         return ArmAskTell(

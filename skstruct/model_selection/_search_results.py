@@ -79,14 +79,17 @@ def report_failures(trials, error_score):
     Raises
     ------
     ValueError
-        If no trial has run to its end; it has the first traceback.
+        If no trial has run to its end; it has the first traceback. A TypeError if that is what
+        every trial has raised: the data are of a kind that no arm takes.
     """
     failed = [trial for trial in trials if trial.state not in ("COMPLETE", "PRUNED")]
     if not failed:
         return
     counts = ", ".join(f"{n} {state}" for state, n in Counter(t.state for t in failed).items())
     if len(failed) == len(trials):
-        raise ValueError(
+        last_lines = [trial.error.strip().splitlines()[-1] for trial in failed]
+        is_type = all(line.startswith("TypeError:") for line in last_lines)
+        raise (TypeError if is_type else ValueError)(
             f"All the {len(trials)} trials failed ({counts}).\nIt is very likely that the search "
             "space or the estimator is misconfigured; error_score='raise' stops at the first "
             f"failure. The first one was trial {failed[0].number}:\n{failed[0].error}"

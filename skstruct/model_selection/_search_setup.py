@@ -43,6 +43,10 @@ def bind(search, X, y, seed):
     The copy stands in for the search where scikit-learn's helpers look at its parameters.
     """
     bound = copy.copy(search)
+    if y is None and get_tags(search).target_tags.required:
+        raise ValueError(
+            f"{type(search).__name__} requires y to be passed, but the target y is None."
+        )
     if search.estimator is None:
         arms = _default_arms(search, X, y, seed)
         bound.estimator, bound.param_distributions = cash_space(arms)
@@ -59,16 +63,10 @@ def bind(search, X, y, seed):
 def _default_arms(search, X, y, seed):
     from skstruct.model_selection._default_arms import default_arms
 
-    name = type(search).__name__
     if search.param_distributions is not None:
         raise ValueError(
-            f"{name}(estimator=None) chooses the arms itself: give param_distributions together "
-            "with an estimator, or neither."
-        )
-    if y is None:
-        raise ValueError(
-            f"{name} requires y to be passed, but the target y is None: without an estimator it "
-            "has to guess the task from y."
+            f"{type(search).__name__}(estimator=None) chooses the arms itself: give "
+            "param_distributions together with an estimator, or neither."
         )
     task = "regression" if type_of_target(y).startswith("continuous") else "classification"
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
