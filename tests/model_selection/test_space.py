@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -286,6 +287,14 @@ def test_kinds_describe_the_space_and_nothing_else():
 def test_bad_spaces(entries, message):
     with pytest.raises(ValueError, match=message):
         Space(entries)
+
+
+def test_pickle():
+    entries = {"a": stats.loguniform(1, 9), "b": stats.uniform(), "c": stats.norm(), "d": [1, "x"]}
+    space = Space(entries)
+    again = pickle.loads(pickle.dumps(space))
+    u = space.sample(np.random.default_rng(0))
+    assert again.decode(u) == space.decode(u)
 
 
 def test_size_counts_the_points():
