@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+MOUNTS = Path("/proc/self/mounts")
 _APPLICATION_ID = 0x736B7374  # "skst"
 _SCHEMA = """
 CREATE TABLE study(
@@ -35,7 +36,7 @@ def connect(path, sync):
             check_same_thread=False,
         )
     except sqlite3.OperationalError as error:
-        raise ValueError(f"journal {str(path)!r} cannot be opened: {error}") from error
+        raise ValueError(f"{str(path)!r} cannot be used as a journal: {error}") from error
     try:
         if sync is not None:
             _enter_write_ahead_mode(connection, path)
@@ -45,7 +46,7 @@ def connect(path, sync):
             raise sqlite3.DatabaseError("it was written by another program")
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise ValueError(f"{str(path)!r} is not a journal of a search: {error}") from error
+        raise ValueError(f"{str(path)!r} cannot be used as a journal: {error}") from error
     return connection
 
 
@@ -76,10 +77,9 @@ def _create_tables(connection):
 def refuse_network_file_system(path):
     """Write-ahead mode needs memory shared between processes, which no network file has."""
     kind = "a network share" if str(path).startswith(("\\\\", "//")) else None
-    mounts = Path("/proc/self/mounts")
-    if mounts.exists():
+    if MOUNTS.exists():
         longest = -1
-        for line in mounts.read_text().splitlines():
+        for line in MOUNTS.read_text().splitlines():
             _, mounted, file_system, *_ = line.split(" ")
             mounted = mounted.replace("\\040", " ")
             if path.is_relative_to(mounted) and len(mounted) >= longest:
