@@ -137,10 +137,10 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
     Weights count rows: those of a mean far below 1 leave components that `sp_min` removes. Time,
     that is `forgetting` and `v_min`, counts rows whatever their weights.
 
-    Covariances stay positive definite for any data: the precision of a variable given the others
-    does not exceed 1e8 in units of a new component's, and the precision in one direction does not
-    fall below 1e-12 of the trace. Data with 1e6 rows and outliers at 1e5 standard deviations
-    reach neither bound.
+    Covariances stay positive definite in floating point for any data. Two bounds see to that: the
+    precision of a column given the rest does not exceed 1e8 times that of a new component, where a
+    constant column under `forgetting` would bring it; and an outlier does not bring the precision
+    in its direction below 1e-12 of the trace. Below both, all is exact.
 
     Strongly correlated columns waste the prior, which is diagonal: put
     :class:`~sklearn.decomposition.PCA` with `whiten=True` in front.
@@ -156,15 +156,14 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
     --------
     >>> from sklearn.datasets import make_blobs
     >>> from skstruct.density import IncrementalGaussianMixture
-    >>> X, y = make_blobs(1000, n_features=3, centers=4, random_state=0)
-    >>> mixture = IncrementalGaussianMixture(random_state=0).fit(X)
+    >>> X, y = make_blobs(1000, n_features=20, centers=4, random_state=0)
+    >>> mixture = IncrementalGaussianMixture(novelty=1e-6, random_state=0).fit(X)
     >>> mixture.n_components_
     4
-    >>> labels = mixture.predict(X)
-    >>> mixture.partial_fit(X + 20.0).n_components_
+    >>> mixture.partial_fit(X + 30.0).n_components_
     8
-    >>> mixture.predict_conditional(X[:2, [0, 1]], given=[0, 1]).shape
-    (2, 1)
+    >>> mixture.predict_conditional(X[:2, :15], given=range(15)).shape
+    (2, 5)
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -188,8 +187,7 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
         """
         X = validate_data(self, X, dtype=FLOATS, order="C")
         self._reset()
-        blocks, weight = self._positive_weight(sample_weight, (X,))
-        self._one_pass(blocks, weight, X=X, metadata={"sample_weight": sample_weight})
+        self._one_pass((X,), sample_weight, X)
         self.labels_ = self._labels(X)
         return self
 

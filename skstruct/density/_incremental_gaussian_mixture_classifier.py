@@ -110,8 +110,8 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
     >>> classifier = IncrementalGaussianMixtureClassifier(random_state=0).fit(X, y)
     >>> classifier.score(X, y) > 0.95
     True
-    >>> [mixture.n_components_ for mixture in classifier.mixtures_]
-    [1, 1, 1]
+    >>> classifier.predict_proba(X[:1]).round(2)
+    array([[1., 0., 0.]])
     """
 
     _parameter_constraints = {
@@ -165,6 +165,17 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         """
         return {**super().search_space(), "mode": ["per_class", "joint"]}
 
+    @classmethod
+    def conformance_instances(cls):
+        """Return what the conformance suite checks: a classifier of each mode.
+
+        Returns
+        -------
+        instances : list of IncrementalGaussianMixtureClassifier
+            Unfitted.
+        """
+        return [cls(), cls(mode="joint")]
+
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y, sample_weight=None):
@@ -188,8 +199,7 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._reset()
-        blocks, weight = self._positive_weight(sample_weight, (X, _column(codes)))
-        self._one_pass(blocks, weight, X=X, y=y, metadata={"sample_weight": sample_weight})
+        self._one_pass((X, _column(codes)), sample_weight, X, y)
         self._current()
         return self
 

@@ -2,7 +2,7 @@
 
 All is in units z = (x - center) / sigma, in which a new component has the unit matrix as its
 covariance.  Component k has the precision matrix factor[k] * P_k, where P_k is packed in panels
-(_lib/packed_symmetric.h): the division by 1 - wc is one product, the rest of an update one rank-one
+(_lib/packed_symmetric.h): the division by 1 - wc is one product, the rest of an update a rank-one
 downdate of a triangle.  Half of each P_k is read per row, and nothing is allocated per row.
 """
 
@@ -230,7 +230,6 @@ def learn(const floating[:, ::1] X, const double[::1] weight, Py_ssize_t first,
                 nearest = min(nearest, d2[k])
                 share[k] = -0.5 * (d2[k] + m.log_det[k])
                 top = max(top, share[k])
-            counts[1] += 1
             slot = -1
             if n_components == 0 or nearest > threshold:
                 if n_components < max_components:
@@ -239,6 +238,7 @@ def learn(const floating[:, ::1] X, const double[::1] weight, Py_ssize_t first,
                 else:
                     slot = weakest(&m, n_components, counts[1] - counts[2], v_min, sp_min)
                     counts[3] += slot >= 0
+            counts[1] += 1
             if slot >= 0:
                 counts[2] += 1
                 found(&m, slot, z, weight[i], counts[1] - counts[2], prior_weight)

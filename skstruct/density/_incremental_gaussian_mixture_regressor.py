@@ -119,8 +119,7 @@ class IncrementalGaussianMixtureRegressor(RegressorMixin, BaseIncrementalMixture
             The fitted regressor.
         """
         X, Y = self._validate(X, y, reset=True)
-        blocks, weight = self._positive_weight(sample_weight, (X, Y))
-        self._one_pass(blocks, weight, X=X, y=y, metadata={"sample_weight": sample_weight})
+        self._one_pass((X, Y), sample_weight, X, y)
         self.mixture_._current()
         return self
 

@@ -109,11 +109,14 @@ class BaseIncrementalMixture(CallbackSupportMixin, BaseEstimator):
         kept = np.flatnonzero(weight)
         return tuple(block[kept] for block in blocks), weight[kept]
 
-    def _one_pass(self, blocks, weight, **data):
+    def _one_pass(self, blocks, sample_weight, X, y=None):
         """Learn all rows, in random order if shuffle, with a callback about every hundredth.
 
-        data is what the callbacks get to see: X, y and metadata.
+        X and y as they came are for the callbacks.
         """
+        blocks, weight = self._positive_weight(sample_weight, blocks)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        data = {"X": X, "y": y, "metadata": metadata}
         rows = None
         if self.shuffle:
             random_state = check_random_state(self.random_state)
