@@ -227,7 +227,7 @@ def check_search_space(estimator):
             assert isinstance(values, (list, tuple, np.ndarray)), f"{name}: {values!r} is no list"
             assert len(values) > 0, f"{name}: the list is empty"
     X, y = make_data(estimator)
-    for params in ParameterSampler(space, 12, random_state=0):
+    for params in ParameterSampler(space, 8, random_state=0):
         try:
             found = outputs(fitted(clone(estimator).set_params(**params), X, y), X)
         except Exception as error:
