@@ -67,34 +67,36 @@ def default_arms(task, *, n_samples=None, random_state=None):
     >>> list(distributions)
     ['model__alpha']
     """
-    drawn = MAX_TREE_SAMPLES / n_samples if (n_samples or 0) > MAX_TREE_SAMPLES else None
-    forest = {"max_samples": drawn, "random_state": random_state}
+    share = MAX_TREE_SAMPLES / n_samples if (n_samples or 0) > MAX_TREE_SAMPLES else None
     if task == "classification":
-        mixture = get_estimator("IncrementalGaussianMixtureClassifier")()
+        mixture = get_estimator("IncrementalGaussianMixtureClassifier")
         arms = {
             "linear": _arm(LogisticRegression(max_iter=500), scale=True),
             "discriminant": _arm(LinearDiscriminantAnalysis(), scale=True),
             "neighbors": _arm(KNeighborsClassifier(), scale=True),
             "svm": _arm(SVC(cache_size=500), scale=True),
-            "random_forest": _arm(RandomForestClassifier(**forest)),
-            "extra_trees": _arm(ExtraTreesClassifier(random_state=random_state)),
-            "boosting": _arm(HistGradientBoostingClassifier(random_state=random_state)),
-            "mixture": _arm(mixture, scale=True),
+            "random_forest": _arm(RandomForestClassifier(max_samples=share)),
+            "extra_trees": _arm(ExtraTreesClassifier()),
+            "boosting": _arm(HistGradientBoostingClassifier()),
+            "mixture": _arm(mixture(), scale=True),
         }
     elif task == "regression":
-        mixture = get_estimator("IncrementalGaussianMixtureRegressor")()
+        mixture = get_estimator("IncrementalGaussianMixtureRegressor")
         arms = {
             "linear": _arm(Ridge(), scale=True),
             "elastic_net": _arm(ElasticNet(), scale=True, scale_target=True),
             "neighbors": _arm(KNeighborsRegressor(), scale=True),
             "svm": _arm(SVR(cache_size=500), scale=True, scale_target=True),
-            "random_forest": _arm(RandomForestRegressor(**forest)),
-            "extra_trees": _arm(ExtraTreesRegressor(random_state=random_state)),
-            "boosting": _arm(HistGradientBoostingRegressor(random_state=random_state)),
-            "mixture": _arm(mixture, scale=True),
+            "random_forest": _arm(RandomForestRegressor(max_samples=share)),
+            "extra_trees": _arm(ExtraTreesRegressor()),
+            "boosting": _arm(HistGradientBoostingRegressor()),
+            "mixture": _arm(mixture(), scale=True),
         }
     else:
         raise ValueError(f"task={task!r} is neither 'classification' nor 'regression'.")
+    for pipeline, _ in arms.values():
+        random = [name for name in pipeline.get_params() if name.endswith("__random_state")]
+        pipeline.set_params(**dict.fromkeys(random, random_state))
     if n_samples is None:
         return arms
     return {n: arm for n, arm in arms.items() if n_samples <= MAX_SAMPLES.get(n, n_samples)}
