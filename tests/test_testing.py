@@ -113,6 +113,11 @@ class Nameless(Good):
         return super()._checked(np.asarray(X), reset)
 
 
+class ArrayOnly(Good):
+    def set_output(self, *, transform=None):
+        return self
+
+
 class Forgetful(Good):
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -231,7 +236,10 @@ def test_a_right_estimator_passes():
     [
         (Undocumented, "check_docstring"),
         (Upcasting, "check_float32"),
-        (Nameless, "check_data_frames"),
+        (Nameless, "check_pandas"),
+        (Nameless, "check_polars"),
+        (ArrayOnly, "check_pandas"),
+        (ArrayOnly, "check_polars"),
         (Forgetful, "check_round_trip"),
         (Unseeded, "check_clone"),
         (Buffered, "check_threads"),
@@ -288,6 +296,17 @@ def test_class_is_checked_in_the_instances_that_it_names():
 
     subjects = {check.subject: check.argument.power for check in estimator_checks(Two)}
     assert subjects == {"Two[0]": 0.5, "Two[1]": 2.0}
+
+
+def test_what_cannot_be_made_fails_one_check():
+    class Demanding(Good):
+        def __init__(self, size):
+            self.size = size
+
+    for wrong in (Demanding, int):
+        (failure,) = check_estimator(wrong).failures
+        assert failure.check == "check_instances"
+        assert "conformance_instances" in failure.expectation
 
 
 def test_docstring_names_what_is_missing():

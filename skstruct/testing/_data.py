@@ -60,13 +60,13 @@ def outputs(estimator, X):
     return found
 
 
-def assert_same(actual, expected, rtol=0.0, atol=0.0):
-    """Compare two results of `outputs`; labels and integers must be equal."""
+def assert_same(actual, expected):
+    """Compare two results of `outputs`: numbers but for rounding, labels exactly."""
     assert actual.keys() == expected.keys(), f"{set(actual)} instead of {set(expected)}"
     for method, array in expected.items():
         if array.dtype.kind == "f":
             np.testing.assert_allclose(
-                actual[method], array, rtol=rtol, atol=atol, err_msg=f"{method} differs"
+                actual[method], array, rtol=1e-6, atol=1e-9, err_msg=f"{method} differs"
             )
         else:
             np.testing.assert_array_equal(actual[method], array, err_msg=f"{method} differs")

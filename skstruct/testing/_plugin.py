@@ -78,7 +78,22 @@ def _card_checks(card):
         "skstruct.policies": policy_checks,
         "skstruct.samplers": sampler_checks,
     }.get(card.group)
-    return checks if listing is None else [*checks, *listing(card.load(), subject=subject)]
+    if listing is None:
+        return checks
+    return [*checks, *_list_checks(partial(listing, subject=subject), card.load(), subject)]
+
+
+def _list_checks(listing, checked, subject):
+    """List the checks; what cannot even be made, or is no estimator, fails one check."""
+    try:
+        return listing(checked)
+    except Exception as error:
+        return [Check(subject, "check_instances", partial(check_instances, error), checked)]
+
+
+def check_instances(error, checked):
+    """There are instances to check: without arguments, or from conformance_instances."""
+    raise error
 
 
 def check_estimator(estimator):
@@ -108,7 +123,7 @@ def check_estimator(estimator):
     [...]
     """
     subject = getattr(estimator, "__name__", type(estimator).__name__)
-    return Report(subject).run(estimator_checks(estimator))
+    return Report(subject).run(_list_checks(estimator_checks, estimator, subject))
 
 
 def check_plugin(distribution):
