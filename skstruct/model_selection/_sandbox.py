@@ -94,7 +94,6 @@ class Sandbox:
         self.task = task
         self._data = X, y
         self._process = None
-        self._used = 0.0
 
     def run(self, job):
         """Evaluate one trial within the limits and return its Outcome."""
@@ -102,10 +101,11 @@ class Sandbox:
             self.close()  # it may be about to end by itself
         if self._process is None:
             self._start()
+        floor = self._resident_size()
         begin = time.perf_counter()
         try:
             self._connection.send_bytes(cloudpickle.dumps(job))
-            state = self._wait(begin)
+            state = self._wait(begin, floor)
             if state is None:
                 outcome = cloudpickle.loads(self._connection.recv_bytes())
                 self._used = time.monotonic()
@@ -143,29 +143,35 @@ class Sandbox:
         watched.close()
         try:
             self._connection.send_bytes(cloudpickle.dumps((*self._data, self.task)))
-            self._floor = self._connection.recv()
+            refused = self._connection.recv()
         except (EOFError, OSError) as error:
             cause = self._cause_of_death()
             self.close()
             raise RuntimeError(f"The process for the trials could not start{cause}.") from error
-        if isinstance(self._floor, Exception):
+        if refused is not None:
             self.close()
-            raise self._floor
+            raise refused
+        self._used = time.monotonic()
 
-    def _wait(self, begin):
+    def _wait(self, begin, floor):
         """Return None when the child has answered, or the state of a trial that must end."""
         timeout, limit = self.task.timeout, self.task.memory_limit
         if limit is None or LINUX:
             return None if self._connection.poll(timeout) else "TIMEOUT"
-        import psutil
-
-        child = psutil.Process(self._process.pid)
         while not self._connection.poll(POLL_SECONDS):
             if timeout is not None and time.perf_counter() - begin > timeout:
                 return "TIMEOUT"
-            if child.memory_info().rss - self._floor > limit:
+            if self._resident_size() - floor > limit:
                 return "MEMORY"
         return None
+
+    def _resident_size(self):
+        """Return the bytes that the child holds, where that is how memory is limited."""
+        if self.task.memory_limit is None or LINUX:
+            return 0
+        import psutil
+
+        return psutil.Process(self._process.pid).memory_info().rss
 
     def _cause_of_death(self):
         try:
@@ -203,7 +209,7 @@ def serve(*handles):
     except Exception as error:
         connection.send(error)
         return
-    connection.send(None if LINUX else _resident_size())
+    connection.send(None)
     with contextlib.suppress(EOFError, OSError):
         while connection.poll(IDLE_SECONDS):
             job = cloudpickle.loads(connection.recv_bytes())
@@ -233,9 +239,3 @@ def _limited_memory(limit):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
-
-
-def _resident_size():
-    import psutil
-
-    return psutil.Process().memory_info().rss

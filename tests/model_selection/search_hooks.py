@@ -89,6 +89,10 @@ class Scripted(ClassifierMixin, BaseEstimator):
     def _allocate(self):
         self.blocks_ = [np.ones(2**22) for _ in range(64)]  # 2 GiB
 
+    def _grow(self):
+        self.block_ = np.ones(2**26)  # 512 MiB
+        wait()
+
     def _die(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
