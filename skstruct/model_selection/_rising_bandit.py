@@ -28,8 +28,9 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     ----------
     estimator : estimator object, default=None
         Its parameters are set from `param_distributions`. None, together with
-        ``param_distributions=None``, guesses the task from `y` (continuous: regression, else
-        classification) and takes the usual estimators of that task as arms.
+        ``param_distributions=None``, guesses the task from `y` (fractions or more than 20
+        different numbers: regression, else classification) and takes the usual estimators of that
+        task as arms.
     param_distributions : dict or list of dicts, default=None
         As in :class:`~sklearn.model_selection.RandomizedSearchCV`: from names of parameters to
         distributions with a method ``rvs`` or sequences of values. Each dict is one arm, and

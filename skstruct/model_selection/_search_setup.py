@@ -15,6 +15,7 @@ from skstruct._validation import _MultimetricScorer
 from skstruct.model_selection._cash_space import cash_space
 from skstruct.model_selection._store import MemoryStore, SQLiteStore
 
+MOST_CLASSES = 20  # of whole numbers; more are taken for quantities
 # Scores that are at most 1, by the beginning of their names; those of "neg_..." are at most 0.
 _AT_MOST_ONE = (
     "accuracy",
@@ -68,9 +69,17 @@ def _default_arms(search, X, y, seed):
             f"{type(search).__name__}(estimator=None) chooses the arms itself: give "
             "param_distributions together with an estimator, or neither."
         )
-    task = "regression" if type_of_target(y).startswith("continuous") else "classification"
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    return default_arms(task, n_samples=n_samples, random_state=seed)
+    return default_arms(guess_task(y), n_samples=n_samples, random_state=seed)
+
+
+def guess_task(y):
+    """Return "regression" for fractions and for many different numbers, else "classification"."""
+    if type_of_target(y).startswith("continuous"):
+        return "regression"
+    values = np.asarray(y)
+    many = values.dtype.kind in "iuf" and len(np.unique(values)) > MOST_CLASSES
+    return "regression" if many else "classification"
 
 
 def name_arms(estimator, distributions):
@@ -80,7 +89,7 @@ def name_arms(estimator, distributions):
         placed = [
             values[0]
             for values in entries.values()
-            if not hasattr(values, "rvs") and len(values) == 1 and hasattr(values[0], "fit")
+            if hasattr(values, "__len__") and len(values) == 1 and hasattr(values[0], "fit")
         ]
         if not placed and len(distributions) > 1:
             names.append(f"arm {k}")

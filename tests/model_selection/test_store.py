@@ -201,9 +201,14 @@ def test_result_of_a_trial_that_was_taken_over_is_not_kept(path):
 
 def test_rollback_leaves_nothing(path):
     store = opened(path)
-    with pytest.raises(RuntimeError), store.transaction():
-        store.claim(Proposal(0, (0.5,)), {})
-        raise RuntimeError
+
+    def fail():
+        with store.transaction():
+            store.claim(Proposal(0, (0.5,)), {})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert read_journal(path) == []
 
 
