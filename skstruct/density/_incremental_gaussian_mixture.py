@@ -28,7 +28,7 @@ from sklearn.utils import check_array
 
 from skstruct._validation import _fit_context, check_is_fitted, check_random_state, validate_data
 from skstruct.density._incremental_mixture_base import BaseIncrementalMixture
-from skstruct.density._mixture_state import MixtureState, WarmUp, log_sum_exp
+from skstruct.density._mixture_state import MixtureState, WarmUp, shares
 
 FLOATS = (np.float64, np.float32)
 
@@ -67,7 +67,7 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
         are looked through for such.
     update : {"exact", "figmn"}, default="exact"
         "figmn" is the published recursion of the covariance, for comparison; it loses positive
-        definiteness.
+        definiteness, and the densities are then not numbers.
     forgetting : float, default=1.0
         In (0, 1]. The mass of all components is multiplied by this at each row; below 1 the
         mixture follows a drifting stream, with a memory of about 1 / (1 - `forgetting`) rows.
@@ -311,8 +311,7 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
             Rows sum to 1; of the dtype of X.
         """
         X = self._validate_rows(X)
-        log_joint = self._current().log_joint(X)
-        return np.exp(log_joint - log_sum_exp(log_joint)).astype(X.dtype, copy=False)
+        return shares(self._current().log_joint(X)).astype(X.dtype, copy=False)
 
     def predict(self, X):
         """Component that most likely made each row.

@@ -20,7 +20,7 @@ from skstruct._validation import (
 )
 from skstruct.density._incremental_gaussian_mixture import FLOATS, IncrementalGaussianMixture
 from skstruct.density._incremental_mixture_base import BaseIncrementalMixture
-from skstruct.density._mixture_state import WarmUp, center_and_deviation, log_sum_exp
+from skstruct.density._mixture_state import WarmUp, center_and_deviation, shares
 
 
 class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixture):
@@ -53,7 +53,7 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         A component older than `v_min` that has absorbed less than this is removed.
     update : {"exact", "figmn"}, default="exact"
         "figmn" is the published recursion of the covariance, for comparison; it loses positive
-        definiteness.
+        definiteness, and the densities are then not numbers.
     forgetting : float, default=1.0
         In (0, 1]. The mass of all components of a mixture is multiplied by this at each row that
         the mixture learns.
@@ -326,7 +326,7 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
             for code in np.flatnonzero(self.class_count_):
                 log_density = mixtures[code]._current().log_density(X)
                 log_joint[:, code] = np.log(self.class_count_[code]) + log_density
-            share = np.exp(log_joint - log_sum_exp(log_joint))
+            share = shares(log_joint)
         return share.astype(X.dtype, copy=False)
 
     def predict(self, X):

@@ -42,7 +42,7 @@ class IncrementalGaussianMixtureRegressor(RegressorMixin, BaseIncrementalMixture
         A component older than `v_min` that has absorbed less than this is removed.
     update : {"exact", "figmn"}, default="exact"
         "figmn" is the published recursion of the covariance, for comparison; it loses positive
-        definiteness.
+        definiteness, and the densities are then not numbers.
     forgetting : float, default=1.0
         In (0, 1]. The mass of all components is multiplied by this at each row; below 1 the
         mixture follows a drifting stream, with a memory of about 1 / (1 - `forgetting`) rows.

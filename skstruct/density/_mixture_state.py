@@ -82,9 +82,15 @@ def typical_spread(Z):
 
 
 def log_sum_exp(log_terms):
-    """Logarithm of the sums of exponentials along the rows, as a column."""
-    top = log_terms.max(axis=1, keepdims=True)
-    return top + np.log(np.exp(log_terms - top).sum(axis=1, keepdims=True))
+    """Logarithms of the sums of the exponentials of the rows."""
+    top = log_terms.max(axis=1)
+    return top + np.log(np.exp(log_terms - top[:, np.newaxis]).sum(axis=1))
+
+
+def shares(log_terms):
+    """Exponentials of the rows, divided by their sums."""
+    terms = np.exp(log_terms - log_terms.max(axis=1, keepdims=True))
+    return terms / terms.sum(axis=1, keepdims=True)
 
 
 class MixtureState:
@@ -227,7 +233,7 @@ class MixtureState:
         """Logarithms of the density of the mixture, (n_samples,)."""
         out = np.empty(len(X))
         for rows in self.blocks(len(X)):
-            out[rows] = log_sum_exp(self.log_joint(X[rows]))[:, 0]
+            out[rows] = log_sum_exp(self.log_joint(X[rows]))
         return out
 
     def conditional(self, X_given, given):
@@ -252,7 +258,9 @@ class MixtureState:
         mean = np.empty((len(X_given), len(other)))
         variance = np.empty_like(mean)
         for rows in self.blocks(len(X_given), len(other)):
-            Z = np.clip((X_given[rows] - self.center[given]) / self.sigma[given], -LIMIT, LIMIT)
+            with np.errstate(over="ignore"):
+                Z = (X_given[rows] - self.center[given]) / self.sigma[given]
+            Z = np.clip(Z, -LIMIT, LIMIT)
             log_terms = np.empty((len(Z), len(parts)))
             means = np.empty((len(parts), len(Z), len(other)))
             for k, (mu, marginal, inverse, W, log_det_given) in enumerate(parts):
@@ -261,8 +269,7 @@ class MixtureState:
                 d2 = ((E @ marginal) * E).sum(axis=1) - (WE**2).sum(axis=1)
                 log_terms[:, k] = -0.5 * (np.maximum(d2, 0) + log_det_given)
                 means[k] = mu[other] - WE @ inverse
-            log_terms += np.log(self.mass)
-            share = np.exp(log_terms - log_sum_exp(log_terms))
+            share = shares(log_terms + np.log(self.mass))
             mean[rows] = np.einsum("nk,knt->nt", share, means)
             spread = (means - mean[rows]) ** 2 + own_variance[:, np.newaxis]
             variance[rows] = np.einsum("nk,knt->nt", share, spread)

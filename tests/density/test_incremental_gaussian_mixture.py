@@ -308,6 +308,9 @@ def test_any_data_leave_a_density(X, novelty, forgetting, max_components):
     assert np.isfinite(mixture.means_).all()
     np.linalg.cholesky(mixture._current()._precision)
     assert np.isfinite(mixture.sample(5)[0]).all()
+    if X.shape[1] > 1:
+        for part in mixture.predict_conditional(X[:, :1], [0], return_std=True):
+            assert np.isfinite(part).all()
 
 
 @pytest.mark.parametrize("forgetting", [1.0, 0.99])
