@@ -126,6 +126,7 @@ class Arm:
         self.name = name
         self.parameters, self.scores, self.se = grid(data, name)
         self.surface = surface
+        self._estimator = arms(data)[name][0]
         self.kinds = {
             key: (len(values), isinstance(values[0], str))
             for key, values in self.parameters.items()
@@ -139,6 +140,20 @@ class Arm:
             key: uniform(0, n - 1) if self.surface and not categorical else _values(n, categorical)
             for key, (n, categorical) in self.kinds.items()
         }
+
+    def start(self):
+        """Return the positions of the estimator's own parameter values, or of the middle."""
+        return {key: self._default(key) for key in self.kinds}
+
+    def _default(self, key):
+        values = self.parameters[key]
+        n, categorical = self.kinds[key]
+        default = self._estimator.get_params()[key]
+        if categorical:
+            return _values(n, categorical)[values.index(default)]
+        if isinstance(default, (int, float)) and min(values) <= default <= max(values):
+            return int(np.argmin(np.abs(np.array(values) - default)))
+        return (n - 1) / 2 if self.surface else n // 2
 
     def __call__(self, position):
         """Return (score, standard error) at a dict of positions."""
