@@ -341,6 +341,16 @@ class MaxUCB(ArmPolicy):
     ----------
     A. R. Balef, C. Vernade, K. Eggensperger. Put CASH on bandits: a max K-armed problem for
     automated machine learning. NeurIPS 2025, arXiv:2505.05226.
+
+    Examples
+    --------
+    >>> from skstruct.model_selection import MaxUCB
+    >>> policy = MaxUCB().reset(n_arms=2, budget=20)
+    >>> for _ in range(20):
+    ...     arm = policy.ask()
+    ...     policy.tell(arm, [0.9, 0.5][arm])
+    >>> policy.n_pulls_
+    array([18,  2])
     """
 
     def __init__(self, alpha=0.5):
@@ -372,6 +382,16 @@ class UCB1(ArmPolicy):
     ----------
     P. Auer, N. Cesa-Bianchi, P. Fischer. Finite-time analysis of the multiarmed bandit problem.
     Machine Learning 47, 2002.
+
+    Examples
+    --------
+    >>> from skstruct.model_selection import UCB1
+    >>> policy = UCB1().reset(n_arms=2, budget=20)
+    >>> for _ in range(20):
+    ...     arm = policy.ask()
+    ...     policy.tell(arm, [0.9, 0.5][arm])
+    >>> policy.n_pulls_
+    array([17,  3])
     """
 
     def _choose(self):
@@ -399,6 +419,16 @@ class SuccessiveHalving(ArmPolicy):
     ----------
     K. Jamieson, A. Talwalkar. Non-stochastic best arm identification and hyperparameter
     optimization. AISTATS 2016, arXiv:1502.07943.
+
+    Examples
+    --------
+    >>> from skstruct.model_selection import SuccessiveHalving
+    >>> policy = SuccessiveHalving().reset(n_arms=4, budget=24)
+    >>> for _ in range(24):
+    ...     arm = policy.ask()
+    ...     policy.tell(arm, [0.9, 0.5, 0.7, 0.6][arm])
+    >>> policy.n_pulls_
+    array([9, 3, 9, 3])
     """
 
     def __init__(self, eta=2.0):
