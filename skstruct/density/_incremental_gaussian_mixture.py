@@ -86,23 +86,23 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
     ----------
     n_components_ : int
         The number of components.
-    weights_ : ndarray of shape (n_components_,)
+    weights_ : ndarray of shape (`n_components_`,)
         Their weights, with sum 1.
-    means_ : ndarray of shape (n_components_, n_features)
+    means_ : ndarray of shape (`n_components_`, n_features)
         Their means.
-    precisions_ : ndarray of shape (n_components_, n_features, n_features)
+    precisions_ : ndarray of shape (`n_components_`, n_features, n_features)
         Inverse covariance matrices, exactly symmetric.
-    covariances_ : ndarray of shape (n_components_, n_features, n_features)
+    covariances_ : ndarray of shape (`n_components_`, n_features, n_features)
         Covariance matrices, computed anew at each access.
-    log_det_cov_ : ndarray of shape (n_components_,)
+    log_det_cov_ : ndarray of shape (`n_components_`,)
         Logarithms of the determinants of the covariance matrices.
-    sp_ : ndarray of shape (n_components_,)
+    sp_ : ndarray of shape (`n_components_`,)
         Mass: the sum of the responsibilities of each component, and the weight of the row that
         founded it.
-    age_ : ndarray of shape (n_components_,)
+    age_ : ndarray of shape (`n_components_`,)
         Number of rows that were absorbed, by whichever component, since each was founded, plus 1.
     labels_ : ndarray of shape (n_samples,)
-        Component that most likely made each row of :term:`fit`; not there after `partial_fit`.
+        Component that most likely made each row of `fit`; not there after `partial_fit`.
     delta_ : float
         The value of `delta` that is used.
     sigma_ini_ : ndarray of shape (n_features,)
@@ -114,9 +114,9 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
     n_pruned_ : int
         Number of components removed or replaced so far.
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`, where `X` has names that are all strings.
+        Names of features seen during `fit`, where `X` has names that are all strings.
 
     See Also
     --------
@@ -307,7 +307,7 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
 
         Returns
         -------
-        responsibilities : ndarray of shape (n_samples, n_components_)
+        responsibilities : ndarray of shape (n_samples, `n_components_`)
             Rows sum to 1; of the dtype of X.
         """
         X = self._validate_rows(X)

@@ -81,9 +81,9 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         The mixture of each class, unfitted where no row of it has been seen; in mode "joint" a
         single one, of the features followed by one column per class.
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`, where `X` has names that are all strings.
+        Names of features seen during `fit`, where `X` has names that are all strings.
 
     See Also
     --------

@@ -64,9 +64,9 @@ class IncrementalGaussianMixtureRegressor(RegressorMixin, BaseIncrementalMixture
     n_outputs_ : int
         Number of targets.
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`, where `X` has names that are all strings.
+        Names of features seen during `fit`, where `X` has names that are all strings.
 
     See Also
     --------
