@@ -14,6 +14,9 @@ def main(argv=None):
 
     argv = sys.argv[1:] if argv is None else list(argv)
     args = make_parser().parse_args(argv)
+    # OpenMP threads that wait by spinning make a fit ten times slower on a machine that others use
+    # too.  The runtime reads this when scikit-learn loads it, below and in worker processes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args.argv = argv
     try:
         command = importlib.import_module(f"skstruct.cli.{args.module}")

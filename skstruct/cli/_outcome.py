@@ -87,6 +87,7 @@ def write(plan, run, outcome, state):
             complaint = f"it holds {', '.join(refused)}, which no distribution registers"
     except TypeError as error:  # skops cannot store what a plug-in keeps
         complaint = one_line(error)
+        run.model.unlink(missing_ok=True)
     run.write_json(run.best, _best(outcome, state))
     run.write(run.report, render(plan, run, outcome, state))
     return complaint

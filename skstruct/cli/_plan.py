@@ -59,6 +59,8 @@ def make_plan(args):
     if target is None:
         raise UserError("which column is to be predicted? name it with --target COLUMN")
     task, why, present, y = read_target(table.frame, target, args.task)
+    if target in args.drop or target in dict(args.types):
+        raise UserError(f"{target!r} is the target; --drop and --type are for other columns")
     if task == "classification":
         refuse_rare_classes(target, y, args.cv, args.test_size)
     refuse_few_rows(len(y), args.cv, args.test_size)

@@ -23,7 +23,7 @@ def read_target(frame, name, task):
     present = series.notna().to_numpy()
     if not present.any():
         raise UserError(f"all values of the target {name!r} are missing")
-    series = series[present]
+    series = series[present].infer_objects()
     numbers = pd.to_numeric(series.astype(object), errors="coerce")
     numeric = not pd.api.types.is_bool_dtype(series.dtype) and numbers.notna()
     why = "as asked"

@@ -196,6 +196,8 @@ def table_of(**columns):
         (table_of(y=[*range(39), np.inf]), ("--target", "y"), "infinite"),
         (table_of(), ("--target", "y", "--task", "regression"), "holds 'a'"),
         (table_of(), ("--target", "y", "--drop", "x"), "no column is left"),
+        (table_of(), ("--target", "y", "--drop", "y"), "'y' is the target"),
+        (table_of(), ("--target", "y", "--arms", ","), "no name is given"),
         (table_of(z=["1", "2", "x", "4"] * 10), ("--target", "y"), "'z' mixes numbers"),
         (table_of(), ("--target", "y", "--drop", "z"), "there is no column 'z'"),
         (table_of(), ("--target", "y", "--type", "x=float"), "is not COLUMN=numeric|"),
