@@ -16,7 +16,7 @@
 #endif
 
 /* The name of the version that SKSTRUCT_CLONES functions run on this machine. */
-static const char *skstruct_simd_level(void)
+static inline const char *skstruct_simd_level(void)
 {
 #if SKSTRUCT_HAS_CLONES
     __builtin_cpu_init();
