@@ -10,7 +10,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from skstruct.cli import _text
 
@@ -167,10 +167,15 @@ def _slice(axes, values, scores, low, color):
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlim(-0.6, len(ticks) - 0.4)
-    elif x.min() > 0 and x.max() / x.min() > 50:
+        return
+    whole = bool(np.all(x == np.round(x)))
+    if x.min() > 0 and x.max() / x.min() > (100 if whole else 10):
         axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+        if x.max() / x.min() < 1000:  # too few powers of ten for labels of their own
+            ticks = np.geomspace(x.min(), x.max(), 3)
+            axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
     else:
-        whole = bool(np.all(x == np.round(x)))
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
 
 

@@ -10,12 +10,10 @@ A file appears whole or not at all: it is written under a temporary name and the
 a run killed at any instant can be taken up again.  ``run.json`` is written first, before any fit.
 """
 
-import contextlib
 import hashlib
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +39,15 @@ class Run:
     def write(self, path, content):
         """Put text or bytes at ``path`` in one step."""
         data = content.encode() if isinstance(content, str) else content
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=self.path)
+        part = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(part, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(part, 0o644)
             os.replace(part, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(part)
+            part.unlink(missing_ok=True)
             raise
 
     def write_json(self, path, state):

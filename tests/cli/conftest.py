@@ -10,8 +10,6 @@ import pytest
 
 from skstruct.cli import main
 
-FAST = ("--arms", "linear,discriminant", "--cv", "3")
-
 
 @pytest.fixture
 def table():
