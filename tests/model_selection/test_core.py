@@ -79,7 +79,7 @@ def test_replay_leaves_the_same_hyperparameters():
 
 def test_replay_with_a_pending_trial_and_prior_results():
     def fresh():
-        core = make_core(starts=[(0.5, 0.5), None, None])
+        core = make_core(starts=[(0.3, 0.5), None, None])
         for k in range(8):
             u = core.spaces[0].point((k / 8, 0.5))
             core.learn(0, u, result_of(Proposal(0, u), core).score)
@@ -91,6 +91,10 @@ def test_replay_with_a_pending_trial_and_prior_results():
     core.observe(undisturbed[20].proposal)  # it was under way when the process died
     core.tell(undisturbed[20])
     assert run(core, 19) == undisturbed[21:]
+    # A start value is no proposal of the sampler, which is fitted all the same.
+    core, again = fresh(), fresh()
+    replay(again, run(core, 4))
+    np.testing.assert_array_equal(*(c.samplers[0]._process.theta for c in (core, again)))
 
 
 def test_seed_decides():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial.distance import pdist
 
 from skstruct.model_selection import GPSampler, RandomSampler
 from skstruct.model_selection._sampler_gp import _shifted_sobol, _standardised
@@ -133,8 +134,7 @@ def test_pending_points_push_away():
     pending = []
     for _ in range(4):
         pending.append(sampler.ask(tuple(pending)))
-    apart = np.linalg.norm(np.subtract.outer(pending, pending).diagonal(axis1=1, axis2=3), axis=2)
-    assert apart[np.triu_indices(4, 1)].min() > 0.01
+    assert np.mean(pdist(pending)) > 0.1  # without them .02
 
 
 def test_observed_points_leave_the_state_that_asking_leaves():

@@ -143,7 +143,7 @@ def test_draws_without_an_order():
         ([1, 3, 2], True),
         ([1, 1, 2], True),
         ([True, False], True),
-        ([0, 1, True], True),
+        ([False, 1, 2], True),
         ([1, 2, math.nan], True),
         ([None, 1, 2], True),
         (["a", "b", "c"], True),
@@ -177,6 +177,13 @@ def test_values_are_found_by_position_and_not_by_equality(entry):
     assert points == [pytest.approx(((i + 0.5) / len(entry),)) for i in range(len(entry))]
     for point, value in zip(points, entry, strict=True):
         assert space.decode(point)["p"] is value
+
+
+def test_true_is_not_one_and_nan_is_nan():
+    assert Space({"p": [True, False]}).encode({"p": 1}, strict=True) is None
+    assert Space({"p": [0, 1, 2]}).encode({"p": True}, strict=True) is None
+    assert Space({"p": [math.nan, 1.0]}).encode({"p": float("nan")}) == (0.25,)
+    assert Space({"p": stats.uniform(0, 2)}).encode({"p": True}, strict=True) is None
 
 
 def test_an_equal_estimator_is_found():
