@@ -174,7 +174,7 @@ def _slice(axes, values, scores, low, color):
         axes.xaxis.set_minor_locator(NullLocator())
         if x.max() / x.min() < 1000:  # too few powers of ten for labels of their own
             ticks = np.geomspace(x.min(), x.max(), 3)
-            axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+            axes.set_xticks(ticks, [f"{float(f'{tick:.2g}'):g}" for tick in ticks])
     else:
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
 
@@ -215,7 +215,7 @@ def confusion(truth, predicted, labels):
         axes.set_xlim(-0.5, size - 0.5)
         axes.set_ylim(size - 0.5, -0.5)
         names = [_label(label, 14) for label in labels]
-        axes.set_xticks(range(size), names, rotation=90 if size > 6 else 0)
+        axes.set_xticks(range(size), names, rotation=90 if size * max(map(len, names)) > 40 else 0)
         axes.set_yticks(range(size), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
@@ -235,7 +235,12 @@ def residuals(truth, predicted, limit=1000):
         )
         left.set_xlabel("predicted")
         left.set_ylabel("true")
-        right.hist(truth - predicted, bins=30, color=ARM_COLORS[0], edgecolor=PAPER)
+        right.hist(
+            truth - predicted,
+            bins=int(np.clip(np.sqrt(len(truth)), 8, 40)),
+            color=ARM_COLORS[0],
+            edgecolor=PAPER,
+        )
         right.axvline(0, color=INK, linewidth=1.2)
         right.set_xlabel("true - predicted")
         right.set_ylabel("rows")

@@ -45,10 +45,6 @@ class Plan:
     identity: dict
     story: list
 
-    @property
-    def classes(self):
-        return np.unique(self.y_train).tolist() if self.task == "classification" else None
-
 
 def make_plan(args):
     """Read the table and decide; a `UserError` for whatever would fail later."""

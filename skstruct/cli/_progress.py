@@ -78,11 +78,13 @@ class Progress:
 
     def _look(self):
         begin = time.perf_counter()
-        if self.journal.exists():
+        try:
             trials = read_journal(self.journal)
-            news = [t for t in trials if t["finished"] and t["number"] not in self._seen]
-            for trial in sorted(news, key=lambda trial: trial["finished"]):
-                self._take_in(trial)
+        except (OSError, ValueError):  # the search itself tells what is wrong with its journal
+            trials = []
+        news = [t for t in trials if t["finished"] and t["number"] not in self._seen]
+        for trial in sorted(news, key=lambda trial: trial["finished"]):
+            self._take_in(trial)
         self._next_look = time.perf_counter() + 20 * (time.perf_counter() - begin)
 
     def _take_in(self, trial):

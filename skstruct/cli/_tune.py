@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+from skstruct.cli import _text
 from skstruct.cli._errors import APP_PACKAGES, UserError, one_line, require
 
 DEFAULT_TRIALS = 60
@@ -25,7 +26,6 @@ def run(args):
         "skstruct": skstruct.__version__,
         "command": ["skstruct", *args.argv],
         "source": str(args.data) if plan.name == args.data else str(Path(args.data).resolve()),
-        "classes": plan.classes,
         "identity": plan.identity,
     }
     with workers(args.dask):
@@ -48,8 +48,6 @@ def _budget(args):
     if args.trials or args.time is None:
         limits.append(f"{args.trials or DEFAULT_TRIALS} trials")
     if args.time is not None:
-        from skstruct.cli import _text
-
         limits.append(_text.duration(args.time))
     return " or ".join(limits)
 

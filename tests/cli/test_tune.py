@@ -249,6 +249,33 @@ def test_a_search_whose_every_trial_fails(skstruct, tmp_path):
     assert len([line for line in out if "timeout" in line]) == 2
 
 
+def test_a_time_budget_ends_the_search(skstruct, shop, tmp_path):
+    _, csv, _, _ = shop
+    run = tmp_path / "run"
+    status, out, _ = skstruct(
+        "tune", csv, "--target", "bought", *FAST, "--time", "0.3s", "--out", run
+    )
+    assert status == 0
+    best = json.loads((run / "best.json").read_text())
+    assert best["stop_reason"] == "time_budget"
+    assert best["trials"] == len(trial_lines(out)) >= 1
+    assert any(line.startswith("search: 300 ms, 3 folds") for line in out)
+
+
+def test_a_journal_that_is_none(skstruct, shop, tmp_path):
+    _, csv, _, _ = shop
+    run = Run(tmp_path / "run")
+    command = ("tune", csv, "--target", "bought", *FAST, "--trials", 2, "--out", run.path)
+    skstruct(*command)
+    for path in run.path.glob("journal.sqlite*"):
+        path.unlink()
+    run.journal.write_bytes(b"not a journal, but long enough to be one" * 100)
+    status, _, err = skstruct(*command)
+    assert status == 1
+    assert len(err) == 1
+    assert "journal.sqlite" in err[0]
+
+
 def test_ctrl_c_finishes_the_journal_and_reports(process, shop, tmp_path):
     _, csv, _, _ = shop
     run = Run(tmp_path / "run")
