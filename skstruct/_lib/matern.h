@@ -16,16 +16,13 @@ enum { SKSTRUCT_BLOCK = 256 };
 /* From r to the kernel and, if g is not NULL, its slope. */
 SKSTRUCT_INLINE void skstruct_matern52_block(double *r2, double *k, double *g, ptrdiff_t n)
 {
-    double r[SKSTRUCT_BLOCK];
     ptrdiff_t i;
 
-    for (i = 0; i < n; i++) /* alone: sqrt may set errno, which would keep exp from vectorising */
-        r[i] = sqrt(r2[i]);
 #pragma omp simd
     for (i = 0; i < n; i++) {
-        double e = skstruct_exp(-r[i]);
-        k[i] = (1.0 + r[i] + r2[i] * (1.0 / 3.0)) * e;
-        r2[i] = (1.0 + r[i]) * e * (1.0 / 3.0);
+        double r = sqrt(r2[i]), e = skstruct_exp(-r);
+        k[i] = (1.0 + r + r2[i] * (1.0 / 3.0)) * e;
+        r2[i] = (1.0 + r) * e * (1.0 / 3.0);
     }
     if (g)
         memcpy(g, r2, n * sizeof *g);

@@ -204,7 +204,8 @@ def log_expected_improvement(
                     &points[0, 0], points.shape[1], d, &categorical[0],
                     &candidates[start + c, 0], &weights[0], k, n)
                 out[start + c] = mean + skstruct_dot(k, &alpha[0], n)
-            dtrsm(b"L", b"U", b"T", b"N", &n, &m, &one, &K[0, 0], &ld, &tile[0, 0], &n)
+            dtrsm(b"L", b"U", b"T", b"N", &n, &m, &one, <double*> &K[0, 0], &ld,
+                  &tile[0, 0], &n)
             for c in range(m):
                 k = &tile[0, 0] + c * n
                 mu = out[start + c]
