@@ -199,7 +199,6 @@ def pca():
     return {"n_components": _between(0.5, 0.999), "whiten": [False, True]}
 
 
-
 def select_k_best():
     """Return the space of SelectKBest."""
     return {"k": [5, 10, 20, 40, 80, 160]}
