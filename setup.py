@@ -1,4 +1,4 @@
-"""Find every ``.pyx`` of the package and set directives and flags; metadata is in pyproject.toml."""
+"""Find every ``.pyx`` of the package, set directives and flags; metadata is in pyproject.toml."""
 
 import sys
 from pathlib import Path
