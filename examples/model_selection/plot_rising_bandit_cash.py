@@ -2,11 +2,11 @@
 Choose among six pipelines while tuning them
 ============================================
 
-Which classifier, and with which hyper-parameters? Searched one after the other, most of the fits go
-to pipelines that were never going to win. :class:`~skstruct.model_selection.RisingBanditSearchCV`
-tunes all of them at once and, after each round, asks of each: if your best score kept rising as fast
-as it did lately, for all the trials that are left, would you overtake the leader? Who would not is
-dropped.
+Which classifier, and with which hyper-parameters? Searched one after the other, most of the fits
+go to pipelines that were never going to win.
+:class:`~skstruct.model_selection.RisingBanditSearchCV` tunes all of them at once and, after each
+round, asks of each: if your best score kept rising as fast as it did lately, for all the trials
+that are left, would you overtake the leader? Who would not is dropped.
 """
 
 # %%
@@ -80,9 +80,9 @@ theirs = [
 policies = {"rising": rising} | {name: search_with(name, 0) for name in ("max_ucb", "round_robin")}
 
 # %%
-# Above on the left: the best score of each arm so far, with the range in which it could end as the
-# bandit sees it, and a cross where it is dropped; the tree stays below the picture. Below: how each
-# policy spends the trials. On the right: the median and the quartiles of the best score so far.
+# Above on the left: the best score of each arm so far, with the range in which it could end as
+# the bandit sees it, and a cross where it is dropped; the tree stays below the picture. Below: how
+# each policy spends the trials. On the right: the median and the quartiles of the best score.
 figure, axes = plt.subplot_mosaic(
     [["arms", "best"], ["share", "best"]],
     figsize=(12, 7),
@@ -106,7 +106,7 @@ panel.set_title("What each arm has reached, and could still reach")
 panel.legend(ncols=3, fontsize=8, loc="upper left")
 
 left = np.zeros(len(policies))
-for k, name in enumerate(names):
+for k in range(len(names)):
     share = [search.arm_summary_["n_pulls"][k] / n_iter for search in policies.values()]
     axes["share"].barh(list(policies), share, left=left, color=f"C{k}")
     left += share

@@ -341,7 +341,10 @@ def read_journal(path):
     >>> from skstruct.model_selection import RisingBanditSearchCV, read_journal
     >>> path = os.path.join(tempfile.mkdtemp(), "iris.journal")
     >>> search = RisingBanditSearchCV(
-    ...     LogisticRegression(), {"C": loguniform(1e-2, 1e2)}, n_iter=3, random_state=0,
+    ...     LogisticRegression(max_iter=500),
+    ...     {"C": loguniform(1e-2, 1e2)},
+    ...     n_iter=3,
+    ...     random_state=0,
     ...     journal=path,
     ... ).fit(*load_iris(return_X_y=True))
     >>> [(trial["number"], trial["state"]) for trial in read_journal(path)]
