@@ -178,9 +178,9 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     would have given undisturbed. Ctrl-C ends a search early with what it has; once more, and it
     is raised.
 
-    Choosing a trial takes 1 to 2 ms of CPU for n <= 50 trials of an arm with d <= 5 parameters, and
-    grows as n^3 + n^2 d; recording it in a journal takes 0.3 to 0.6 ms. A sandbox takes 0.2 ms a
-    trial, and the start of an interpreter before the first and after each that it had to kill.
+    Choosing a trial takes 1 to 2 ms of CPU for n <= 50 trials of an arm with d <= 5 parameters,
+    and grows as n^3 + n^2 d; recording it in a journal takes 0.3 to 0.6 ms. A sandbox takes 0.2 ms
+    a trial, and the start of an interpreter before the first and after each that it had to kill.
 
     References
     ----------
@@ -208,8 +208,8 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     ...     "svc": (SVC(), {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-5, 1e1)}),
     ... })
     >>> search = RisingBanditSearchCV(estimator, distributions, n_iter=20, random_state=0)
-    >>> search.fit(X, y).best_score_ > 0.97
-    True
+    >>> print(f"{search.fit(X, y).best_score_:.2f}")
+    0.99
     >>> search.arm_summary_["name"]
     ['LogisticRegression', 'SVC']
     """
