@@ -137,6 +137,12 @@ class BaseAskTellSearchCV(BaseSearchCV):
         routed = bound._get_routed_params_for_fit(params)
         estimator = clone(bound.estimator)
         spaces = [Space(entries) for entries in bound.param_distributions]
+        if self.n_iter < len(spaces):
+            warnings.warn(
+                f"n_iter={self.n_iter} is less than the number of arms, {len(spaces)}: the last "
+                "ones get no trial.",
+                UserWarning,
+            )
         task = Task(
             estimator=estimator,
             folds=make_folds(self.cv, X, y, estimator, routed.splitter.split),

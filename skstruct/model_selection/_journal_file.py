@@ -42,7 +42,8 @@ def connect(path, sync):
             _enter_write_ahead_mode(connection, path)
             connection.execute(f"PRAGMA synchronous = {sync}")
             _create_tables(connection)
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application != _APPLICATION_ID and not is_empty(connection):
             raise sqlite3.DatabaseError("it was written by another program")
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -65,9 +66,14 @@ def _enter_write_ahead_mode(connection, path):
         raise sqlite3.DatabaseError(f"the file system of {str(path)!r} cannot share memory")
 
 
+def is_empty(connection):
+    """Tell whether the file has no tables: the one who made it was killed before it went on."""
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+
+
 def _create_tables(connection):
     connection.execute("BEGIN IMMEDIATE")
-    if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if is_empty(connection):
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")

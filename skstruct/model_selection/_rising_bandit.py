@@ -69,10 +69,11 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     synchronous : bool, default=False
         Whether to evaluate in rounds of `n_jobs` trials: repeatable with several workers, which
         then wait for the slowest of a round. A sequential search is repeatable anyway.
-    warm_start_from : path-like, fitted search or DataFrame, default=None
+    warm_start_from : path-like, fitted search, dict or DataFrame, default=None
         An earlier search whose scores the samplers learn from: a journal, a search of this or of
-        scikit-learn's kind, or a table of ``cv_results_``. Its trials do not count in `n_iter`;
-        those that are in no arm are left out, with a warning.
+        scikit-learn's kind, or its ``cv_results_`` (inside a meta-estimator, which would clone
+        the earlier search unfitted). Its trials do not count in `n_iter`; those that are in no
+        arm are left out, with a warning.
     initial_params : list of dict, default=None
         Parameters to evaluate first; what a dict leaves open is as the estimator came.
     patience : int, default=None

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skstruct.model_selection._core import Proposal
-from skstruct.model_selection._journal_file import connect, refuse_network_file_system
+from skstruct.model_selection._journal_file import connect, is_empty, refuse_network_file_system
 from skstruct.model_selection._process import identity, is_alive
 
 UNFINISHED = ("RUNNING", "LOST")
@@ -188,13 +188,14 @@ class SQLiteStore:
         if self._connection.in_transaction:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def changes(self):
         """Return the trials that others have added or finished since the last call, by number."""
@@ -354,6 +355,8 @@ def read_journal(path):
     if not path.exists():
         raise FileNotFoundError(f"no journal at {str(path)!r}")
     with closing(connect(path, None)) as connection:
+        if is_empty(connection):
+            return []
         study = connection.execute("SELECT meta FROM study").fetchone()
         rows = connection.execute(f"SELECT {_COLUMNS} FROM trial ORDER BY number").fetchall()
     names = json.loads(study[0])["arm_names"] if study else []

@@ -343,6 +343,7 @@ def test_estimator_and_arms_belong_together():
         RisingBanditSearchCV().fit(X)
 
 
+@pytest.mark.filterwarnings("ignore:n_iter=4 is less than the number of arms")
 def test_no_arguments_needed():
     for load, kind in ((load_wine, is_classifier), (load_diabetes, is_regressor)):
         search = RisingBanditSearchCV(n_iter=4, cv=2, random_state=0).fit(*load(return_X_y=True))

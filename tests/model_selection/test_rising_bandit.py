@@ -162,6 +162,12 @@ def test_time_budget():
     assert len(make_search(5, time_budget=1e-9).fit(X, Y).trials_) == 1
 
 
+def test_fewer_trials_than_arms():
+    with pytest.warns(UserWarning, match="n_iter=2 is less than the number of arms, 3"):
+        search = scripted([{"x": [0.1]}, {"x": [0.2]}, {"x": [0.3]}], 2).fit(X, Y)
+    assert list(search.arm_summary_["n_pulls"]) == [1, 1, 0]
+
+
 def test_exhausted():
     search = scripted([{"x": [0.1, 0.2, 0.3]}, {"mode": ["fit"]}], 60).fit(X, Y)
     assert search.stop_reason_ == "exhausted"
@@ -247,6 +253,7 @@ def test_warm_start(tmp_path):
         "journal": tmp_path / "journal",
         "search": first,
         "frame": frame,
+        "dict": first.cv_results_,
         "columns": frame.drop(columns="params"),
         "random": RandomizedSearchCV(Scripted(), space, **{**settings, "n_iter": 30}).fit(X, Y),
     }

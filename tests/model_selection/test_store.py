@@ -212,6 +212,12 @@ def test_rollback_leaves_nothing(path):
     assert read_journal(path) == []
 
 
+def test_file_of_one_who_was_killed_at_once(path):
+    sqlite3.connect(path).execute("PRAGMA journal_mode = WAL").connection.close()
+    assert read_journal(path) == []
+    assert claim(opened(path)).number == 0
+
+
 def test_read_journal_while_it_is_written(path):
     store = opened(path)
     store.finish(finished(claim(store, arm=1)))
