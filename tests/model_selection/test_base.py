@@ -60,7 +60,7 @@ def in_order(results, key, by="param_C"):
         {"cv": StratifiedKFold(3, shuffle=True, random_state=1)},
         {"cv": list(KFold(4).split(X))},
     ],
-    ids=str,
+    ids=lambda params: "-".join(params) or "defaults",
 )
 def test_same_results_as_grid_search(params):
     """The four values of the grid are all there is, so both searches see the same candidates."""
