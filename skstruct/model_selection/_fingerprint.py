@@ -33,9 +33,11 @@ def fingerprint(*, X, y, metadata, folds, spaces, scoring, search):
         The keys are what a message can name.
     """
     return {
-        "X": _hash(X),
-        "y": _hash(y),
-        "the fit parameters": _hash({key: _hash(value) for key, value in metadata.items()}),
+        "X": data_hash(X),
+        "y": data_hash(y),
+        "the fit parameters": data_hash(
+            {key: data_hash(value) for key, value in metadata.items()}
+        ),
         "the folds (give cv a random_state if it shuffles)": joblib.hash(folds),
         **{
             f"param_distributions[{k}]": joblib.hash(json.dumps(space.kinds))
@@ -56,7 +58,8 @@ def describe(value):
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-def _hash(data):
+def data_hash(data):
+    """Return a hash of the values, the same in every process."""
     if "pandas" in sys.modules and hasattr(data, "iloc"):
         # Pickles of equal frames differ with the history of their blocks.
         from pandas.util import hash_pandas_object

@@ -159,11 +159,12 @@ class SearchLoop:
             begin, elsewhere = time.perf_counter(), self.times["ask"] + self.times["tell"]
             with self.store.transaction():
                 trial, params = self._claim()
+                if trial is not None:
+                    self._running[trial.number] = trial
             elsewhere = self.times["ask"] + self.times["tell"] - elsewhere
             self.times["store"] += time.perf_counter() - begin - elsewhere
             if trial is None:
                 return None
-            self._running[trial.number] = trial
             leader = None
             if self.fold_racing and self._best is not None:
                 leader = tuple(guiding_scores(self._best.result))
@@ -214,13 +215,14 @@ class SearchLoop:
     def _tell(self, number, outcome):
         with self._lock:
             begin = time.perf_counter()
-            trial = self._running.pop(number)._replace(
+            trial = self._running[number]._replace(
                 state=outcome.state,
                 result=outcome.result,
                 error=outcome.error,
                 finished=time.time(),
             )
             kept = self.store.finish(trial)
+            del self._running[number]
             self.times["store"] += time.perf_counter() - begin
             if kept:
                 self._learn(trial)
