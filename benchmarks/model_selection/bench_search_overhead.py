@@ -130,7 +130,7 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize("search", [bare, *SEARCHES])
-def bench_search(benchmark, search, tmp_path_factory):
+def test_search(benchmark, search, tmp_path_factory):
     def setup():
         return (60, 0, tmp_path_factory.mktemp("search")), {}
 
