@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import sklearn
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -113,6 +114,24 @@ def make_search(n_iter=20, log=None, **params):
     arms = [{"x": uniform(0, 1), "peak": [0.8]}, {"x": uniform(0, 1), "peak": [0.5]}]
     settings = {"n_iter": n_iter, "cv": 2, "random_state": 0, "policy": "round_robin"}
     return RisingBanditSearchCV(estimator, arms, **{**settings, **params})
+
+
+class AsksForConfiguration(Scripted):
+    """Scores 1 where scikit-learn is told to assume that all is finite."""
+
+    def score(self, X, y):
+        return float(sklearn.get_config()["assume_finite"])
+
+
+class Unpicklable(Scripted):
+    """Leaves its process, and cannot be rebuilt in another."""
+
+    def __reduce__(self):
+        return _fail, ()
+
+
+def _fail():
+    raise RuntimeError("cannot be rebuilt")
 
 
 def rows(search):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
-from search_hooks import Scripted, X, Y, n_lines, wait
+from search_hooks import AsksForConfiguration, Scripted, Unpicklable, X, Y, n_lines, wait
 from sklearn.metrics import check_scoring
 
 from skstruct.model_selection import _sandbox
@@ -135,20 +135,6 @@ def test_configuration_goes_along(make_sandbox):
     with sklearn.config_context(assume_finite=True):
         sandbox = make_sandbox(AsksForConfiguration(), timeout=60.0)
     assert sandbox.run(Job(0, {})).result["score"] == 1.0
-
-
-class AsksForConfiguration(Scripted):
-    def score(self, X, y):
-        return float(sklearn.get_config()["assume_finite"])
-
-
-class Unpicklable(Scripted):
-    def __reduce__(self):
-        return _fail, ()
-
-
-def _fail():
-    raise RuntimeError("cannot be rebuilt")
 
 
 def test_estimator_that_cannot_travel_is_an_error(make_sandbox):
