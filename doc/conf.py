@@ -37,7 +37,18 @@ sphinx_gallery_conf = {
 }
 
 
-def _drop_undocumented_inherited(app, what, name, obj, skip, options):
+# Docstrings that are inherited from scikit-learn refer to its glossary and user guide.
+SKLEARN_LABELS = {"metadata_routing", "accuracy_score", "r2_score"}
+SKLEARN_TERMS = {"fit", "classes_"}
+
+
+def _leave_as_text(app, env, node, content):
+    """Show a reference into scikit-learn's documentation as plain text."""
+    known = {"ref": SKLEARN_LABELS, "term": SKLEARN_TERMS}.get(node.get("reftype"), ())
+    return content if node["reftarget"] in known else None
+
+
+def _skip_setters_of_requests(app, what, name, obj, skip, options):
     """Leave out the metadata-routing setters that scikit-learn adds to every estimator."""
     if inspect.isroutine(obj) and name.startswith("set_") and name.endswith("_request"):
         return True
@@ -45,4 +56,5 @@ def _drop_undocumented_inherited(app, what, name, obj, skip, options):
 
 
 def setup(app):
-    app.connect("autodoc-skip-member", _drop_undocumented_inherited)
+    app.connect("missing-reference", _leave_as_text)
+    app.connect("autodoc-skip-member", _skip_setters_of_requests)

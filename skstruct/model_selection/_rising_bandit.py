@@ -152,7 +152,7 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
         Of the best estimator, if it is a classifier.
     n_features_in_ : int
         Number of features, if the best estimator has counted them.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if the best estimator has seen any.
 
     Raises
