@@ -38,15 +38,16 @@ def suggest(trial, name, distribution):
 
 
 def rising(estimator, arms, plan, n_iter, seed):
-    search = RisingBanditSearchCV(
-        estimator, arms, n_iter=n_iter, random_state=seed, cv=plan.cv, scoring=plan.scoring
-    ).fit(plan.X_train, plan.y_train)
-    return search.best_score_, search.best_estimator_, search.overhead_time_
+    return _search_cv(RisingBanditSearchCV, estimator, arms, plan, n_iter, seed)
 
 
 def randomized(estimator, arms, plan, n_iter, seed):
+    return _search_cv(RandomizedSearchCV, estimator, arms, plan, n_iter, seed)
+
+
+def _search_cv(cls, estimator, arms, plan, n_iter, seed):
     begin = time.perf_counter()
-    search = RandomizedSearchCV(
+    search = cls(
         estimator, arms, n_iter=n_iter, random_state=seed, cv=plan.cv, scoring=plan.scoring
     ).fit(plan.X_train, plan.y_train)
     elapsed = time.perf_counter() - begin
@@ -71,11 +72,10 @@ def tpe(estimator, arms, plan, n_iter, seed):
         }
         candidate = clone(estimator).set_params(**clone(params, safe=False))
         tried.append(candidate)
-        begin = time.perf_counter()
         scores = cross_validate(
             candidate, plan.X_train, plan.y_train, cv=plan.cv, scoring=plan.scoring
         )
-        fitting += time.perf_counter() - begin
+        fitting += scores["fit_time"].sum() + scores["score_time"].sum()
         return scores["test_score"].mean()
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
