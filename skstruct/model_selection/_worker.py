@@ -155,18 +155,21 @@ def evaluate_trial(X, y, task, job):
     begin = time.perf_counter()
     scorer = _RecordingScorer(task.scorer, task.error_score)
     runs, failed, error, memory = [], [], None, False
+    candidate = None
     for k, (train, test) in enumerate(task.folds):
         start = time.perf_counter()
         try:
+            if candidate is None:  # set once: cloning a pipeline takes longer than all else here
+                candidate = clone(task.estimator).set_params(**clone(job.params, safe=False))
             run = _fit_and_score(
-                clone(task.estimator),
+                candidate if k == len(task.folds) - 1 else clone(candidate),
                 X,
                 y,
                 scorer=scorer,
                 train=train,
                 test=test,
                 verbose=0,
-                parameters=job.params,
+                parameters=None,
                 fit_params=task.fit_params,
                 score_params=task.score_params,
                 return_train_score=task.return_train_score,
