@@ -38,13 +38,15 @@ def connect(path, sync):
     except sqlite3.OperationalError as error:
         raise ValueError(f"{str(path)!r} cannot be used as a journal: {error}") from error
     try:
+        # An empty file may become a journal between these two looks, but no journal gets empty.
+        if not is_empty(connection):
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            if application != _APPLICATION_ID:
+                raise sqlite3.DatabaseError("it was written by another program")
         if sync is not None:
             _enter_write_ahead_mode(connection, path)
             connection.execute(f"PRAGMA synchronous = {sync}")
             _create_tables(connection)
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application != _APPLICATION_ID and not is_empty(connection):
-            raise sqlite3.DatabaseError("it was written by another program")
     except sqlite3.DatabaseError as error:
         connection.close()
         raise ValueError(f"{str(path)!r} cannot be used as a journal: {error}") from error

@@ -87,8 +87,10 @@ def test_other_files_are_refused(path, tmp_path):
     foreign = tmp_path / "foreign"
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE study(id)")
+    before = foreign.read_bytes()
     with pytest.raises(ValueError, match="written by another program"):
         SQLiteStore(foreign)
+    assert foreign.read_bytes() == before
     with pytest.raises(ValueError, match="unable to open"):
         SQLiteStore(tmp_path / "nowhere" / "journal")
     with pytest.raises(FileNotFoundError, match="nowhere"):
