@@ -212,7 +212,15 @@ def _raised(task, exception, cost):
 
 
 def _tail(exception):
-    return "".join(format_exception(exception))[-TRACEBACK_TAIL:]
+    return _end_of("".join(format_exception(exception)))
+
+
+def _end_of(text):
+    """Cut a long traceback at the start of a line; a last line that is longer still is cut."""
+    if len(text) <= TRACEBACK_TAIL:
+        return text
+    tail = text[-TRACEBACK_TAIL:]
+    return tail[tail.find("\n", 0, -1) + 1 :]
 
 
 def _scores(runs, metric):
@@ -293,6 +301,6 @@ class _RecordingScorer:
         if isinstance(scores, dict):
             for name, score in scores.items():
                 if isinstance(score, str):
-                    self.error = self.error or score[-TRACEBACK_TAIL:]
+                    self.error = self.error or _end_of(score)
                     scores[name] = self.error_score
         return scores

@@ -13,7 +13,7 @@ from sklearn.metrics import check_scoring
 
 from skstruct.model_selection import _sandbox
 from skstruct.model_selection._process import start_time
-from skstruct.model_selection._worker import Job, Task, evaluate, evaluate_trial
+from skstruct.model_selection._worker import Job, Task, _end_of, evaluate, evaluate_trial
 
 FOLDS = [(np.arange(20), np.arange(20, 30)), (np.arange(10, 30), np.arange(10))]
 
@@ -111,6 +111,30 @@ def test_memory_limit_is_an_error_in_a_child_that_lives_on(make_sandbox):
     assert "MemoryError" in outcome.error
     assert sandbox.run(Job(2, {})).state == "COMPLETE"
     assert sandbox._process.pid == child
+
+
+@pytest.mark.skipif(not _sandbox.LINUX, reason="there is no such limit")
+@pytest.mark.parametrize("hard", [-1, 2**50, 2**20])
+def test_memory_limit_keeps_to_a_limit_that_is_there(monkeypatch, hard):
+    resource = pytest.importorskip("resource")
+    limits = [(2**19, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, given: limits.append(given))
+    with _sandbox._limited_memory(2**30):
+        soft, kept = limits[-1]
+    assert kept == hard
+    assert soft == hard if hard == 2**20 else 2**30 < soft < 2**50
+    assert limits[-1] == limits[0]
+
+
+def test_long_traceback_begins_with_a_line():
+    lines = "".join(f"line {k}\n" for k in range(1000))
+    tail = _end_of(lines)
+    assert tail.startswith("line ")
+    assert lines.endswith(tail)
+    assert 1900 < len(tail) <= 2000
+    assert _end_of("short\n") == "short\n"
+    assert _end_of(3000 * "x" + "\n") == 1999 * "x" + "\n"
 
 
 def test_memory_limit_by_resident_size(make_sandbox, monkeypatch):
