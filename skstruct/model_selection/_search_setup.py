@@ -70,7 +70,7 @@ def _default_arms(search, X, y, seed):
             "param_distributions together with an estimator, or neither."
         )
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    return default_arms(guess_task(y), n_samples=n_samples, random_state=seed)
+    return default_arms(guess_task(y), n_samples=n_samples, impute=True, random_state=seed)
 
 
 def guess_task(y):
@@ -146,6 +146,6 @@ def make_store(journal, sync):
     if journal is None:
         return MemoryStore()
     name, separator, rest = str(journal).partition("://")
-    if not separator:
+    if not separator or len(name) < 2:  # one letter is a drive: "C://tables/journal"
         return SQLiteStore(journal, sync=sync)
     return registry.load("skstruct.stores", name)(rest, sync=sync)

@@ -180,6 +180,19 @@ def test_larger_n_iter_continues(undisturbed, tmp_path):
     assert len(make_search(3, journal=journal).fit(X, Y).trials_) == 9
 
 
+def test_smaller_n_iter_does_not_wait_for_a_larger_search(tmp_path):
+    journal = tmp_path / "journal"
+    make_search(5, journal=journal).fit(X, Y)
+    with sqlite3.connect(journal) as connection:  # the last trial is under way in this process
+        connection.execute(
+            "UPDATE trial SET state = 'RUNNING', result = NULL, finished = NULL, host = ?, "
+            "pid = ?, pid_start = ? WHERE number = 4",
+            identity(os.getpid()),
+        )
+    connection.close()
+    assert len(make_search(3, journal=journal).fit(X, Y).trials_) == 4
+
+
 @pytest.mark.parametrize("sampler", ["gp", "random"])
 def test_any_interruption_of_a_sequential_search(sampler, tmp_path):
     """Stop after every k and continue: always the rows of the search that was left alone."""
@@ -282,4 +295,12 @@ def test_store_of_a_plug_in(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "load", lambda group, name: {"mine": SQLiteStore}[name])
     store = make_store(f"mine://{tmp_path / 'journal'}", "full")
     assert store.path == tmp_path / "journal"
+    store.close()
+
+
+def test_drive_is_not_the_name_of_a_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "C:").mkdir()
+    store = make_store("C://journal", "normal")
+    assert store.path == tmp_path / "C:" / "journal"
     store.close()
