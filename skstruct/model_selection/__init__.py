@@ -1,7 +1,7 @@
 """Search for the best pipeline and its hyper-parameters."""
 
 from skstruct.model_selection._cash_space import cash_space
-from skstruct.model_selection._core import TrialResult, ask_tell
+from skstruct.model_selection._core import Proposal, TrialResult, ask_tell
 from skstruct.model_selection._policies import (
     UCB1,
     ArmPolicy,
@@ -21,6 +21,7 @@ __all__ = [
     "ArmPolicy",
     "GPSampler",
     "MaxUCB",
+    "Proposal",
     "RandomSampler",
     "RisingBandit",
     "RisingBanditSearchCV",

@@ -7,6 +7,7 @@ from scipy import stats
 from skstruct.model_selection import (
     GPSampler,
     MaxUCB,
+    Proposal,
     RandomSampler,
     RisingBandit,
     RoundRobin,
@@ -15,7 +16,7 @@ from skstruct.model_selection import (
     TrialResult,
     ask_tell,
 )
-from skstruct.model_selection._core import ArmAskTell, Proposal
+from skstruct.model_selection._core import ArmAskTell
 from skstruct.model_selection._space import Space
 
 ARMS = [
