@@ -3,6 +3,7 @@
 import inspect
 from functools import partial
 
+import numpy as np
 import pytest
 from sklearn.base import is_classifier, is_regressor
 from sklearn.datasets import make_classification, make_regression
@@ -72,6 +73,14 @@ def test_default_arms_of_a_long_table_leave_out_what_would_take_minutes():
     assert set(MAX_SAMPLES) == {"svm", "neighbors"}
     shares = [arms["random_forest"][0][-1].max_samples for arms in (small, long, longer)]
     assert shares == [None, 0.5, 0.1]
+
+
+@pytest.mark.parametrize("task", DATA)
+def test_default_arms_take_missing_values_if_asked_to(task):
+    X, y = DATA[task](n_samples=80, n_features=8, random_state=0)
+    X[::7, 1] = np.nan
+    for pipeline, _ in default_arms(task, impute=True, random_state=0).values():
+        assert len(pipeline.fit(X, y).predict(X)) == len(X)
 
 
 def test_default_arms_are_seeded():

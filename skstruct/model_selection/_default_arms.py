@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline
@@ -28,8 +29,8 @@ MAX_SAMPLES = {"svm": 10_000, "neighbors": 50_000}
 MAX_TREE_SAMPLES = 10_000
 
 
-def default_arms(task, *, n_samples=None, random_state=None):
-    """Return the arms of a search over a numeric table without missing values.
+def default_arms(task, *, n_samples=None, impute=False, random_state=None):
+    """Return the arms of a search over a numeric table.
 
     Parameters
     ----------
@@ -39,6 +40,9 @@ def default_arms(task, *, n_samples=None, random_state=None):
         Number of rows. Above 10,000 the arm ``"svm"`` is left out, and each tree of the random
         forest is grown on a draw of 10,000 rows; above 50,000 ``"neighbors"`` is left out too.
         Otherwise a fit or prediction would take minutes. None for all arms as they are.
+    impute : bool, default=False
+        Whether the arms that take no missing values begin with an imputer. The forests and
+        boosting take them as they are.
     random_state : int, default=None
         Seed of the arms that draw random numbers. Without one a search cannot be repeated.
 
@@ -67,30 +71,33 @@ def default_arms(task, *, n_samples=None, random_state=None):
     >>> list(distributions)
     ['model__alpha']
     """
+    scaled = [("scale", StandardScaler())]
+    if impute:
+        scaled.insert(0, ("impute", SimpleImputer()))
     share = MAX_TREE_SAMPLES / n_samples if (n_samples or 0) > MAX_TREE_SAMPLES else None
     if task == "classification":
         mixture = get_estimator("IncrementalGaussianMixtureClassifier")
         arms = {
-            "linear": _arm(LogisticRegression(max_iter=500), scale=True),
-            "discriminant": _arm(LinearDiscriminantAnalysis(), scale=True),
-            "neighbors": _arm(KNeighborsClassifier(), scale=True),
-            "svm": _arm(SVC(cache_size=500), scale=True),
+            "linear": _arm(LogisticRegression(max_iter=500), steps=scaled),
+            "discriminant": _arm(LinearDiscriminantAnalysis(), steps=scaled),
+            "neighbors": _arm(KNeighborsClassifier(), steps=scaled),
+            "svm": _arm(SVC(cache_size=500), steps=scaled),
             "random_forest": _arm(RandomForestClassifier(max_samples=share)),
             "extra_trees": _arm(ExtraTreesClassifier()),
             "boosting": _arm(HistGradientBoostingClassifier()),
-            "mixture": _arm(mixture(), scale=True),
+            "mixture": _arm(mixture(), steps=scaled),
         }
     elif task == "regression":
         mixture = get_estimator("IncrementalGaussianMixtureRegressor")
         arms = {
-            "linear": _arm(Ridge(), scale=True),
-            "elastic_net": _arm(ElasticNet(), scale=True, scale_target=True),
-            "neighbors": _arm(KNeighborsRegressor(), scale=True),
-            "svm": _arm(SVR(cache_size=500), scale=True, scale_target=True),
+            "linear": _arm(Ridge(), steps=scaled),
+            "elastic_net": _arm(ElasticNet(), steps=scaled, scale_target=True),
+            "neighbors": _arm(KNeighborsRegressor(), steps=scaled),
+            "svm": _arm(SVR(cache_size=500), steps=scaled, scale_target=True),
             "random_forest": _arm(RandomForestRegressor(max_samples=share)),
             "extra_trees": _arm(ExtraTreesRegressor()),
             "boosting": _arm(HistGradientBoostingRegressor()),
-            "mixture": _arm(mixture(), scale=True),
+            "mixture": _arm(mixture(), steps=scaled),
         }
     else:
         raise ValueError(f"task={task!r} is neither 'classification' nor 'regression'.")
@@ -102,11 +109,10 @@ def default_arms(task, *, n_samples=None, random_state=None):
     return {n: arm for n, arm in arms.items() if n_samples <= MAX_SAMPLES.get(n, n_samples)}
 
 
-def _arm(model, *, scale=False, scale_target=False):
+def _arm(model, *, steps=(), scale_target=False):
     space, prefix = search_space(model), "model__"
     if scale_target:
         model = TransformedTargetRegressor(model, transformer=StandardScaler())
         prefix = "model__regressor__"
-    steps = [("scale", StandardScaler())] if scale else []
     pipeline = Pipeline([*steps, ("model", model)])
     return pipeline, {prefix + name: values for name, values in space.items()}

@@ -299,7 +299,9 @@ class RisingBandit(ArmPolicy):
         for arm in np.flatnonzero(self.alive_):
             best = self._best_so_far[arm]
             now, before = best[-1], best[-1 - self.C_]
-            rise = (now - before) / self.C_ * self._remaining(arm) if now > before else 0.0
+            left = self._remaining(arm)
+            # No rise where nothing is left: a first score after failures rises without bound.
+            rise = (now - before) / self.C_ * left if now > before and left > 0 else 0.0
             lower[arm] = now
             upper[arm] = min(now + rise, self.score_upper_bound_)
         t = int(self.n_pulls_.sum())

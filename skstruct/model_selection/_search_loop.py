@@ -104,8 +104,7 @@ class SearchLoop:
         self._target, self._stale = -float("inf"), 0  # for patience
         self._readable = Readable()
 
-        with self._lock, self.store.transaction():
-            self._take_in()
+        self._take_in()  # reads alone: a long replay must not keep other processes from writing
         self.n_resumed = len(self.trials)
 
     def run(self, X, y, task, *, n_jobs=None, pre_dispatch="n_jobs", synchronous=False):
@@ -139,6 +138,7 @@ class SearchLoop:
             job = self._next_job()
             self._announce()
             others = self._asked - self.trials.keys() - self._running.keys()
+            others = [number for number in others if number < self.n_iter]
             if job is not None or self.stop_reason not in ("n_iter", "exhausted") or not others:
                 return job
             self.stop_reason = None

@@ -11,7 +11,8 @@ def format_results(search, trials, params, error_score):
     """Return `cv_results_` as scikit-learn's searches form it, with the column ``"arm"``.
 
     A fold that failed has the value of `error_score`; a fold that was not run is NaN. A pruned
-    trial has the mean of the folds it has run, and ranks behind all that have run to the end.
+    trial has the mean of the folds it has run. Both rank behind all that have run to the end,
+    whatever `error_score` is: what cannot be fitted is never the best.
 
     Parameters
     ----------
@@ -33,9 +34,7 @@ def format_results(search, trials, params, error_score):
             row = {key: _number(result[key][fold]) for key in ("fit_time", "score_time")}
             for kind in ("test", "train") if search.return_train_score else ("test",):
                 scores = {
-                    name: error_score
-                    if fold in result["failed"]
-                    else _number(result[kind][name][fold] if name in result[kind] else None)
+                    name: _number(result[kind][name][fold] if name in result[kind] else None)
                     for name in complete["test"]
                 }
                 row[f"{kind}_scores"] = scores if complete["multimetric"] else scores["score"]
@@ -45,7 +44,7 @@ def format_results(search, trials, params, error_score):
         # The scores that are not finite have been reported trial by trial.
         warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
         table = search._format_results(params, n_splits, out, {"arm": arms})
-    _average_what_was_run(table, trials, n_splits)
+    _fill_gaps(table, trials, n_splits, error_score)
     return table
 
 
@@ -53,18 +52,21 @@ def _number(value):
     return np.nan if value is None else value
 
 
-def _average_what_was_run(table, trials, n_splits):
-    """Give trials that stopped early the means of the folds they have run; ranks stay."""
-    stopped = [i for i, trial in enumerate(trials) if trial.state == "PRUNED"]
-    for key in [key for key in table if key.startswith("mean_test_")] if stopped else []:
-        metric = key.removeprefix("mean_test_")
-        for kind in ("test", "train"):
-            columns = [table.get(f"split{fold}_{kind}_{metric}") for fold in range(n_splits)]
-            if columns[0] is None:
-                continue
-            scores = np.column_stack(columns)[stopped]
-            table[f"mean_{kind}_{metric}"][stopped] = np.nanmean(scores, axis=1)
-            table[f"std_{kind}_{metric}"][stopped] = np.nanstd(scores, axis=1)
+def _fill_gaps(table, trials, n_splits, error_score):
+    """Put in `error_score` and the means of trials that did not run to the end; ranks stay."""
+    gaps = [i for i, trial in enumerate(trials) if trial.state != "COMPLETE"]
+    metrics = [key.removeprefix("mean_test_") for key in table if key.startswith("mean_test_")]
+    for name in [f"{kind}_{metric}" for metric in metrics for kind in ("test", "train")]:
+        if f"mean_{name}" not in table:
+            continue
+        for i in gaps:
+            for fold in trials[i].result["failed"]:
+                table[f"split{fold}_{name}"][i] = error_score
+            scores = np.array([table[f"split{fold}_{name}"][i] for fold in range(n_splits)])
+            if trials[i].state == "PRUNED":
+                scores = scores[~np.isnan(scores)]
+            table[f"mean_{name}"][i] = scores.mean()
+            table[f"std_{name}"][i] = scores.std()
     for i, trial in enumerate(trials):
         for key in ("fit_time", "score_time"):
             times = [time for time in trial.result[key] if time is not None]

@@ -132,6 +132,16 @@ def test_rising_bandit_keeps_an_arm_whose_only_result_is_new():
     assert policy.alive_.all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_bounds_are_numbers_after_failures_when_nothing_is_left():
+    policy = RisingBandit(C=3).reset(2, 8)
+    play(policy, lambda arm, n: np.nan if n == 0 else 0.5 + 0.1 * arm, 8)
+    t, lower, upper = policy.trace_[-1]
+    assert t == 8
+    np.testing.assert_array_equal(lower, [0.5, 0.6])
+    np.testing.assert_array_equal(upper, lower)
+
+
 def test_rounds_end_although_pulls_are_pending():
     policy = RisingBandit(C=3, tol=0, warmup=0).reset(3, 60)
     pending = [policy.ask() for _ in range(4)]

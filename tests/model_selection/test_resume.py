@@ -18,6 +18,7 @@ from sklearn.exceptions import FitFailedWarning
 from skstruct import registry
 from skstruct.model_selection import RisingBanditSearchCV, read_journal
 from skstruct.model_selection._fingerprint import data_hash
+from skstruct.model_selection._process import identity
 from skstruct.model_selection._search_setup import make_store
 from skstruct.model_selection._store import SQLiteStore
 

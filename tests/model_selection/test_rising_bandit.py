@@ -55,6 +55,16 @@ def test_error_score_as_a_number():
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"][[1, 3]], -3.0)
 
 
+def test_what_fails_is_never_the_best():
+    with pytest.warns(FitFailedWarning):
+        search = scripted(ARMS_THAT_FAIL[:2], 4, error_score=100.0).fit(X, Y)
+    results = search.cv_results_
+    np.testing.assert_array_equal(results["mean_test_score"][[1, 3]], 100.0)
+    np.testing.assert_array_equal(results["rank_test_score"][[1, 3]], 3)
+    assert search.best_params_["mode"] == "fit"
+    assert search.best_score_ < 100.0
+
+
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
 def test_error_score_raise(backend, tmp_path):
     journal = tmp_path / "journal"
