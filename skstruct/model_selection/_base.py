@@ -147,7 +147,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
             estimator=estimator,
             folds=make_folds(self.cv, X, y, estimator, routed.splitter.split),
             scorer=scorers,
-            metric=guiding_metric(scorers, self.refit),
+            metric=guiding_metric(self, scorers),
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
             return_train_score=self.return_train_score,
@@ -156,6 +156,9 @@ class BaseAskTellSearchCV(BaseSearchCV):
             memory_limit=self.memory_limit,
             config=get_config(),
             key=uuid.uuid4().hex,
+        )
+        prior = prior_points(
+            self.warm_start_from, task.metric or "score", spaces, bound.param_distributions
         )
         on_task = {"estimator": self, "X": X, "y": y, "metadata": None}
         if (sample_weight := params.get("sample_weight")) is not None:
@@ -173,7 +176,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
                     scoring=self.scoring,
                     search=self,
                 )
-            meta = self._enter_study(store, key, bound, spaces, arm_names, seed)
+            meta = self._enter_study(store, key, bound, arm_names, seed, prior)
             core = self._prepare_core(bound, spaces, meta, store.total_cost())
             loop = SearchLoop(
                 core,
@@ -210,12 +213,8 @@ class BaseAskTellSearchCV(BaseSearchCV):
         root.call_on_fit_task_end(**on_task)
         return self
 
-    def _enter_study(self, store, key, bound, spaces, arm_names, seed):
+    def _enter_study(self, store, key, bound, arm_names, seed, prior):
         """Open the store; return what its founder has left, the seed of this search first."""
-        prior = []
-        if self.warm_start_from is not None:
-            metric = self.refit if isinstance(self.refit, str) else "score"
-            prior = prior_points(self.warm_start_from, metric, spaces, bound.param_distributions)
         text = describe(bound.estimator) if self.journal is not None else ""
         meta = {
             "arm_names": arm_names,

@@ -118,10 +118,12 @@ def make_folds(cv, X, y, estimator, split_params):
     return folds
 
 
-def guiding_metric(scorers, refit):
+def guiding_metric(search, scorers):
     """Return the metric that is told to the core; None for the only or first one."""
-    if isinstance(refit, str):
-        return refit
+    if search.scoring is None or isinstance(search.scoring, str):
+        return None
+    if isinstance(search.refit, str):
+        return search.refit
     return next(iter(scorers._scorers)) if isinstance(scorers, _MultimetricScorer) else None
 
 

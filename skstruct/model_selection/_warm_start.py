@@ -82,8 +82,8 @@ def prior_points(source, metric, spaces, distributions):
 
     Parameters
     ----------
-    source : path-like, fitted search or DataFrame
-        A journal, a search of scikit-learn's or ours, or its ``cv_results_`` as a table.
+    source : path-like, fitted search, DataFrame or None
+        A journal, a search of scikit-learn's or ours, its ``cv_results_`` as a table, or nothing.
     metric : str
         Name of the scores to read in ``cv_results_``.
     spaces, distributions : lists
@@ -112,6 +112,8 @@ def prior_points(source, metric, spaces, distributions):
 
 def _read_results(source, metric):
     """Return (params, score) of each trial that has a score."""
+    if source is None:
+        return []
     if isinstance(source, (str, PathLike)):
         rows = read_journal(source)
         return [(row["params"], row["score"]) for row in rows if row["state"] == "COMPLETE"]
@@ -124,7 +126,7 @@ def _read_results(source, metric):
             f"cv_results_, with a column 'mean_test_{metric}'; got {source!r}."
         ) from error
     params = list(table["params"]) if "params" in table else [None]
-    if not isinstance(params[0], dict):
+    if not all(isinstance(known, dict) for known in params):
         params = _params_of_columns(table, len(scores))
     pairs = zip(params, scores, strict=True)
     return [(known, score) for known, score in pairs if math.isfinite(score)]

@@ -285,6 +285,27 @@ def test_warm_start(tmp_path):
             scripted([space], 2, warm_start_from=nonsense).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    ("scoring", "refit"),
+    [
+        ("accuracy", "accuracy"),
+        (["accuracy", "f1"], False),
+        (["accuracy", "f1"], "f1"),
+        (lambda estimator, X, y: {"s": estimator.x}, "s"),
+    ],
+)
+def test_warm_start_reads_the_metric_that_guides(scoring, refit):
+    params = {"scoring": scoring, "refit": refit}
+    first = scripted([{"x": uniform(0, 1)}], 3, **params).fit(X, Y)
+    again = scripted([{"x": uniform(0, 1)}], 3, warm_start_from=first, **params).fit(X, Y)
+    assert len(again.trials_) == 3
+
+
+def test_warm_start_from_no_trials():
+    nothing = {"params": [], "mean_test_score": []}
+    assert len(scripted([{"x": [0.1, 0.2]}], 2, warm_start_from=nothing).fit(X, Y).trials_) == 2
+
+
 def test_warm_start_finds_objects_by_their_text(tmp_path):
     arms = {"a": (Scripted(peak=0.1), {"x": uniform(0, 1)}), "b": (Scripted(), {"x": [0.1, 0.2]})}
     estimator, distributions = cash_space(arms)
