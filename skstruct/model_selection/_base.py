@@ -160,6 +160,9 @@ class BaseAskTellSearchCV(BaseSearchCV):
         prior = prior_points(
             self.warm_start_from, task.metric or "score", spaces, bound.param_distributions
         )
+        plan = self._plan(bound, spaces)
+        # A core that is not used: what it has to object to is said before there is a journal.
+        self._make_core(spaces, budget=self.n_iter, seed=0, cost_budget=None, **plan)
         on_task = {"estimator": self, "X": X, "y": y, "metadata": None}
         if (sample_weight := params.get("sample_weight")) is not None:
             on_task["metadata"] = {"sample_weight": sample_weight}
@@ -177,7 +180,15 @@ class BaseAskTellSearchCV(BaseSearchCV):
                     search=self,
                 )
             meta = self._enter_study(store, key, bound, arm_names, seed, prior)
-            core = self._prepare_core(bound, spaces, meta, store.total_cost())
+            core = self._make_core(
+                spaces,
+                budget=self.n_iter,
+                seed=meta["seed"],
+                cost_budget=self._cost_budget(store.total_cost()),
+                **plan,
+            )
+            for arm, u, score in meta["prior"]:
+                core.learn(arm, tuple(u), score)
             loop = SearchLoop(
                 core,
                 store,
@@ -229,9 +240,17 @@ class BaseAskTellSearchCV(BaseSearchCV):
                 f"{theirs['estimator']} and is continued with {text}.",
                 UserWarning,
             )
+        if prior and theirs["prior"] != prior:
+            warnings.warn(
+                f"The journal {str(self.journal)!r} was begun with other results to learn from "
+                f"({len(theirs['prior'])} trials) than warm_start_from has now ({len(prior)} "
+                "trials): those of the journal are taken.",
+                UserWarning,
+            )
         return theirs if seed is None else {**theirs, "seed": seed}
 
-    def _prepare_core(self, bound, spaces, meta, spent):
+    def _plan(self, bound, spaces):
+        """Return what the core is told beforehand, a dict; nothing has been written yet."""
         starts = default_points(bound.estimator, spaces)
         initial = []
         for params in self.initial_params or ():
@@ -241,21 +260,16 @@ class BaseAskTellSearchCV(BaseSearchCV):
                     f"initial_params has {params!r}, which no dict of param_distributions admits."
                 )
             initial.append(Proposal(*where))
-        cost_budget = None
-        if self.time_budget is not None:
-            cost_budget = self.time_budget * joblib.effective_n_jobs(self.n_jobs) + spent
-        core = self._make_core(
-            spaces,
-            budget=self.n_iter,
-            seed=meta["seed"],
-            score_upper_bound=score_upper_bound(bound),
-            cost_budget=cost_budget,
-            starts=starts if self.start_from_defaults else None,
-            initial=initial,
-        )
-        for arm, u, score in meta["prior"]:
-            core.learn(arm, tuple(u), score)
-        return core
+        return {
+            "score_upper_bound": score_upper_bound(bound),
+            "starts": starts if self.start_from_defaults else None,
+            "initial": initial,
+        }
+
+    def _cost_budget(self, spent):
+        if self.time_budget is None:
+            return None
+        return self.time_budget * joblib.effective_n_jobs(self.n_jobs) + spent
 
     def _run(self, loop, X, y, task, arm_names, on_task):
         """Run the loop; return the callback context that the last fit belongs to."""

@@ -97,7 +97,7 @@ def prior_points(source, metric, spaces, distributions):
     results = _read_results(source, metric)
     places = [place(params, spaces, distributions) for params, _ in results]
     points = [
-        [*where, score]
+        [where[0], list(where[1]), score]  # as JSON gives it back
         for where, (_, score) in zip(places, results, strict=True)
         if where is not None
     ]

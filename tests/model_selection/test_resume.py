@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import polars
@@ -269,6 +270,36 @@ def test_other_estimator_is_a_warning(tmp_path):
     make_search(2, journal=tmp_path / "journal").fit(X, Y)
     with pytest.warns(UserWarning, match=r"begun with the estimator Scripted\(\) and is cont"):
         make_search(3, journal=tmp_path / "journal", scripted={"seconds": 1e-3}).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"policy": "no such policy"},
+        {"sampler": "no such sampler"},
+        {"policy_params": {"nonsense": 1}},
+        {"initial_params": [{"nonsense": 1}]},
+        {"warm_start_from": 3},
+    ],
+    ids=str,
+)
+def test_mistakes_are_found_before_there_is_a_journal(params, tmp_path):
+    with pytest.raises((ValueError, TypeError)):
+        make_search(2, journal=tmp_path / "journal").set_params(**params).fit(X, Y)
+    assert not (tmp_path / "journal").exists()
+
+
+def test_other_results_to_learn_from_are_a_warning(tmp_path):
+    first = make_search(3).fit(X, Y)
+    params = {"journal": tmp_path / "journal", "warm_start_from": first}
+    make_search(2, **params).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_search(3, **params).fit(X, Y)
+        make_search(3, **{**params, "warm_start_from": None}).fit(X, Y)
+    params["warm_start_from"] = make_search(4).fit(X, Y)
+    with pytest.warns(UserWarning, match=r"\(3 trials\) than warm_start_from has now \(4 trials\)"):
+        make_search(4, **params).fit(X, Y)
 
 
 def test_equal_data_have_equal_hashes_in_another_process():
