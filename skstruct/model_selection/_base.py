@@ -254,6 +254,8 @@ class BaseAskTellSearchCV(BaseSearchCV):
         starts = default_points(bound.estimator, spaces)
         initial = []
         for params in self.initial_params or ():
+            if not isinstance(params, dict):
+                raise TypeError(f"initial_params must be a list of dicts, got {params!r} in it.")
             where = place(params, spaces, bound.param_distributions, starts)
             if where is None:
                 raise ValueError(

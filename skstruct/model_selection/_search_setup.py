@@ -58,6 +58,12 @@ def bind(search, X, y, seed):
         bound.param_distributions = [bound.param_distributions]
     if not bound.param_distributions:
         raise ValueError("param_distributions is an empty list: there is nothing to search.")
+    for k, entries in enumerate(bound.param_distributions):
+        if not isinstance(entries, dict):
+            raise TypeError(
+                f"param_distributions must be a dict or a list of dicts, got {entries!r} as its "
+                f"entry {k}."
+            )
     return bound, name_arms(bound.estimator, bound.param_distributions)
 
 
@@ -75,7 +81,14 @@ def _default_arms(search, X, y, seed):
 
 def guess_task(y):
     """Return "regression" for fractions and for many different numbers, else "classification"."""
-    if type_of_target(y).startswith("continuous"):
+    try:
+        kind = type_of_target(y)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "y must be labels of one type or finite numbers, none of them missing, for "
+            f"estimator=None to guess the task: {error}"
+        ) from error
+    if kind.startswith("continuous"):
         return "regression"
     values = np.asarray(y)
     many = values.dtype.kind in "iuf" and len(np.unique(values)) > MOST_CLASSES

@@ -325,8 +325,10 @@ def test_verbose_without_logging_goes_to_stderr():
         ({"distributions": []}, "param_distributions"),
         ({"distributions": {}}, "param_distributions"),
         ({"distributions": {"C": 3}}, "'C'"),
+        ({"distributions": ["a"]}, "param_distributions must be .* list of dicts, got 'a'"),
         ({"initial_params": [{"C": -5.0}]}, "initial_params has {'C': -5.0}"),
         ({"initial_params": [{"nonsense": 1}]}, "initial_params has {'nonsense': 1}"),
+        ({"initial_params": [("C", 1)]}, r"must be a list of dicts, got \('C', 1\)"),
         ({"error_score": "warn"}, "error_score"),
     ],
     ids=str,
@@ -366,6 +368,12 @@ def test_no_arguments_needed():
 )
 def test_task_is_guessed(y, task):
     assert guess_task(y) == task
+
+
+@pytest.mark.parametrize("y", [[0.5, np.nan, 1.0], pd.Series(["a", None, "b"]), [0.5, np.inf, 2]])
+def test_no_task_for_a_target_with_gaps(y):
+    with pytest.raises(ValueError, match="y must be labels of one type or finite numbers"):
+        RisingBanditSearchCV(cv=2).fit(X[:3], y)
 
 
 def test_space_of_the_estimator_is_the_default():
