@@ -227,7 +227,8 @@ def ask_tell(
     policy_params, sampler_params : dict or None, default=None
         Arguments of the policy, if given by name, and of the samplers.
     initial_params : iterable of (int, dict), default=()
-        Arm and parameters of trials to run first.
+        Arm and parameters of trials to run first; what a dict leaves open is in the middle of
+        its range.
     score_upper_bound : float, default=inf
         What no score exceeds: 1 for an accuracy, 0 for a negated error.
     cost_budget : float or None, default=None
@@ -238,6 +239,12 @@ def ask_tell(
     ArmAskTell
         With ``ask() -> proposal`` (None when there is nothing left), ``params(proposal) -> dict``
         and ``tell(TrialResult(proposal, score))``.
+
+    Raises
+    ------
+    ValueError
+        If `param_distributions` is empty or malformed, a name is not registered, or an entry of
+        `initial_params` is in no arm.
 
     See Also
     --------
@@ -280,8 +287,24 @@ def ask_tell(
         cost_budget=cost_budget,
         policy_params=policy_params,
         sampler_params=sampler_params,
-        initial=[Proposal(arm, spaces[arm].encode(params)) for arm, params in initial_params],
+        initial=[_proposal(spaces, arm, params) for arm, params in initial_params],
     )
+
+
+def _proposal(spaces, arm, params):
+    """Return the proposal of given parameters; those left open take the middle of their range."""
+    if arm not in range(len(spaces)):
+        raise ValueError(
+            f"initial_params has arm {arm!r}, but there are arms 0 to {len(spaces) - 1}."
+        )
+    space = spaces[arm]
+    middle = space.decode(space.point((0.5,) * space.n_dims))
+    u = space.encode({**middle, **params}, strict=True)
+    if u is None or not params.keys() <= middle.keys():
+        raise ValueError(
+            f"initial_params has {params!r} for arm {arm}, which admits only {space.kinds}."
+        )
+    return Proposal(arm, u)
 
 
 def _by_name(group, given):

@@ -242,6 +242,19 @@ def test_ask_tell_begins_with_the_given_parameters():
     assert search.samplers[0].space.n_dims == 2
 
 
+@pytest.mark.parametrize(
+    "initial", [(1, {"typo": 1}), (1, {"share": 99}), (1, {"split": 3}), (3, {"share": 0.5})]
+)
+def test_ask_tell_refuses_what_no_arm_admits(initial):
+    with pytest.raises(ValueError, match=f"initial_params has .*{initial[0]}"):
+        ask_tell(ARMS, initial_params=[initial])
+
+
+def test_ask_tell_leaves_the_rest_in_the_middle():
+    search = ask_tell(ARMS, initial_params=[(1, {"depth": 7})])
+    assert search.params(search.ask()) == pytest.approx({"depth": 7, "share": 0.5, "split": 2})
+
+
 def test_ask_tell_on_one_arm_and_none():
     assert ask_tell(ARMS[0], MaxUCB(), GPSampler).ask().arm == 0
     with pytest.raises(ValueError, match="list of at least one dict"):
