@@ -75,8 +75,39 @@ def _default_arms(search, X, y, seed):
             f"{type(search).__name__}(estimator=None) chooses the arms itself: give "
             "param_distributions together with an estimator, or neither."
         )
+    if names := _not_numeric(X):
+        rest = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise ValueError(
+            f"{type(search).__name__}(estimator=None) takes numeric columns only, and X has "
+            f"{', '.join(map(repr, names[:5]))}{rest}. Give an estimator that encodes them, with "
+            "a ColumnTransformer, or use the command `skstruct tune`."
+        )
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
     return default_arms(guess_task(y), n_samples=n_samples, impute=True, random_state=seed)
+
+
+def _not_numeric(X):
+    """Return the names or numbers of the columns that are no numbers and do not spell any."""
+    if hasattr(X, "iloc"):
+        columns = X.items()  # a name may occur twice
+    elif hasattr(X, "columns"):
+        columns = ((name, X[name]) for name in X.columns)
+    else:
+        values = np.asarray(X)  # a sparse matrix gives no columns
+        columns = enumerate(values.T if values.ndim == 2 and values.dtype.kind in "OSUMm" else ())
+    return [name for name, column in columns if not _is_numeric(column)]
+
+
+def _is_numeric(column):
+    kind = getattr(column.dtype, "kind", "O")  # nullable numbers of pandas have their own
+    if kind not in "OSUT":
+        return kind not in "Mm"
+    values = np.asarray(column)
+    try:
+        values.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return values.dtype.kind not in "Mm"  # numpy takes a date for a number
 
 
 def guess_task(y):

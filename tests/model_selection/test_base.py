@@ -6,6 +6,7 @@ import pickle
 import joblib
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import sklearn
 from scipy import sparse
@@ -29,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skstruct.model_selection import RisingBanditSearchCV
-from skstruct.model_selection._search_setup import guess_task
+from skstruct.model_selection._search_setup import _not_numeric, guess_task
 
 X, Y = load_iris(return_X_y=True)
 GRID = {"C": [0.01, 0.1, 1.0, 10.0]}
@@ -343,6 +344,43 @@ def test_estimator_and_arms_belong_together():
         RisingBanditSearchCV(None, GRID).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed"):
         RisingBanditSearchCV().fit(X)
+
+
+TEXT = pd.DataFrame({"a": [1, 2, 3], **{f"t{k}": ["u", "v", "w"] for k in range(6)}})
+DAYS = {"day": np.arange(3).astype("M8[D]"), "kind": ["u", "v", "w"], "x": [1.0, 2.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("X", "named"),
+    [
+        (TEXT, "'t0', 't1', 't2', 't3', 't4' and 1 more"),
+        (TEXT.to_numpy(), "1, 2, 3, 4, 5 and 1 more"),
+        (TEXT[["a", "t1"]].astype("category"), "'t1'"),
+        (pd.DataFrame(DAYS), "'day', 'kind'"),
+        (polars.DataFrame(DAYS), "'day', 'kind'"),
+        ([[1, "u"], [2, "v"], [3, "w"]], "1"),
+    ],
+)
+def test_default_arms_need_numbers(X, named):
+    with pytest.raises(
+        ValueError, match=rf"and X has {named}\. .*ColumnTransformer.*skstruct tune"
+    ):
+        RisingBanditSearchCV(cv=2).fit(X, [0, 1, 0])
+
+
+def test_numbers_of_all_kinds_are_numeric():
+    numbers = pd.DataFrame({"a": [1, 2], "b": [True, False]}).assign(
+        c=pd.array([1, None], dtype="Int64"), d=["1", "2.5"], e=pd.Categorical([3, 4])
+    )
+    objects = numbers.drop(columns="c").to_numpy()
+    assert objects.dtype == object
+    for table in (
+        numbers,
+        objects,
+        sparse.csr_array(np.eye(2)),
+        polars.DataFrame({"a": [1, None]}),
+    ):
+        assert _not_numeric(table) == []
 
 
 @pytest.mark.filterwarnings("ignore:n_iter=4 is less than the number of arms")
