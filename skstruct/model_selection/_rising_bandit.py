@@ -30,7 +30,9 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
         Its parameters are set from `param_distributions`. None, together with
         ``param_distributions=None``, guesses the task from `y` (fractions or more than 20
         different numbers: regression, else classification) and takes the usual estimators of that
-        task as arms.
+        task as arms; all columns must be numeric. Before `fit` such a search cannot say that it
+        is a classifier: give :func:`~sklearn.model_selection.cross_val_score` a splitter then,
+        ``cv=StratifiedKFold(5)``, since a number of folds would not be stratified.
     param_distributions : dict or list of dicts, default=None
         As in :class:`~sklearn.model_selection.RandomizedSearchCV`: from names of parameters to
         distributions with a method ``rvs`` or sequences of values. Each dict is one arm, and
@@ -159,8 +161,9 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     ------
     ValueError
         From :meth:`fit`, naming the parameter: an empty or malformed space, an unknown policy or
-        sampler, `initial_params` outside the space, a journal of another search or on a network
-        file system, or if all trials failed.
+        sampler, `initial_params` outside the space, columns that are not numeric together with
+        ``estimator=None``, a journal of another search or on a network file system, or if all
+        trials failed.
 
     See Also
     --------
