@@ -106,7 +106,9 @@ def _is_numeric(column):
     try:
         values.astype(float)
     except (TypeError, ValueError):
-        return False
+        if any(isinstance(value, (str, bytes)) for value in values):
+            return False
+        raise  # of objects that are neither text nor numbers numpy says what they are
     return values.dtype.kind not in "Mm"  # numpy takes a date for a number
 
 

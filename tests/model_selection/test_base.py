@@ -359,6 +359,7 @@ DAYS = {"day": np.arange(3).astype("M8[D]"), "kind": ["u", "v", "w"], "x": [1.0,
         (pd.DataFrame(DAYS), "'day', 'kind'"),
         (polars.DataFrame(DAYS), "'day', 'kind'"),
         ([[1, "u"], [2, "v"], [3, "w"]], "1"),
+        (pd.DataFrame({"s": pd.array([None, "u", "v"], dtype="string")}), "'s'"),
     ],
 )
 def test_default_arms_need_numbers(X, named):
