@@ -397,6 +397,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
         if bound.estimator is None:
             tags = BaseEstimator.__sklearn_tags__(self)
             tags.target_tags.required = True
+            tags.input_tags.allow_nan = True  # the default arms impute
             return tags
         tags = super(BaseAskTellSearchCV, bound).__sklearn_tags__()
         tags.target_tags = copy.deepcopy(get_tags(bound.estimator).target_tags)
