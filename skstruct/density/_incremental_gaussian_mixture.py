@@ -186,8 +186,9 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
             The fitted mixture.
         """
         X = validate_data(self, X, dtype=FLOATS, order="C")
+        blocks, weight = self._positive_weight(sample_weight, (X,))
         self._reset()
-        self._one_pass((X,), sample_weight, X)
+        self._one_pass(blocks, weight, X, y, sample_weight)
         self.labels_ = self._labels(X)
         return self
 
@@ -211,9 +212,9 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
         """
         first = not self.__sklearn_is_fitted__()
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=first)
+        blocks, weight = self._positive_weight(sample_weight, (X,))
         if first:
             self._reset()
-        blocks, weight = self._positive_weight(sample_weight, (X,))
         self.__dict__.pop("labels_", None)  # they were those of an earlier mixture
         self._learn(*blocks, weight)
         return self

@@ -197,9 +197,10 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self._reset()
-        self._one_pass((X, _column(codes)), sample_weight, X, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        blocks, weight = self._positive_weight(sample_weight, (X, _column(codes)))
+        self._reset(classes)
+        self._one_pass(blocks, weight, X, y, sample_weight)
         self._current()
         return self
 
@@ -230,16 +231,20 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
             raise ValueError(
                 f"y has the labels {unknown.tolist()!r}; classes is {self.classes_.tolist()!r}."
             )
-        if first:
-            self._reset()
         codes = np.searchsorted(self.classes_, y)
         blocks, weight = self._positive_weight(sample_weight, (X, _column(codes)))
+        if first:
+            self._reset(self.classes_)
         self._learn(*blocks, weight)
         return self
 
-    def _reset(self):
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "class_count_")
+
+    def _reset(self, classes):
         scale = self._check_scale(self.n_features_in_)
-        n_classes = len(self.classes_)
+        self.classes_ = classes
+        n_classes = len(classes)
         self.class_count_ = np.zeros(n_classes)
         self._warm_up = self._mixtures = self._preview = None
         if self.mode == "joint":

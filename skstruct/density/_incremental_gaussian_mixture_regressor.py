@@ -118,8 +118,8 @@ class IncrementalGaussianMixtureRegressor(RegressorMixin, BaseIncrementalMixture
         self : object
             The fitted regressor.
         """
-        X, Y = self._validate(X, y, reset=True)
-        self._one_pass((X, Y), sample_weight, X, y)
+        blocks, weight = self._validate(X, y, sample_weight, reset=True)
+        self._one_pass(blocks, weight, X, y, sample_weight)
         self.mixture_._current()
         return self
 
@@ -141,26 +141,30 @@ class IncrementalGaussianMixtureRegressor(RegressorMixin, BaseIncrementalMixture
         self : object
             The regressor.
         """
-        X, Y = self._validate(X, y, reset=not hasattr(self, "mixture_"))
-        blocks, weight = self._positive_weight(sample_weight, (X, Y))
+        first = not self.__sklearn_is_fitted__()
+        blocks, weight = self._validate(X, y, sample_weight, reset=first)
         self._learn(*blocks, weight)
         return self
 
-    def _validate(self, X, y, reset):
-        """Return rows and targets, two-dimensional; with reset, start a mixture for them."""
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "mixture_")
+
+    def _validate(self, X, y, sample_weight, reset):
+        """Return (rows, targets) and weights; with reset, start a mixture if all are right."""
         X, y = validate_data(
             self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True, reset=reset
         )
         Y = np.ascontiguousarray(y, dtype=None if y.dtype in FLOATS else np.float64)
         Y = Y.reshape(len(X), -1)
+        blocks, weight = self._positive_weight(sample_weight, (X, Y))
         if reset:
-            self._flat = y.ndim == 1
-            self.n_outputs_ = Y.shape[1]
-            scale = self._check_scale(self.n_features_in_ + self.n_outputs_)
+            scale = self._check_scale(self.n_features_in_ + Y.shape[1])
             self.mixture_ = IncrementalGaussianMixture(**self._mixture_params(scale))
+            self.n_outputs_ = Y.shape[1]
+            self._flat = y.ndim == 1
         elif Y.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {Y.shape[1]} columns; the rows before had {self.n_outputs_}.")
-        return X, Y
+        return blocks, weight
 
     def _learn(self, X, Y, weight):
         self.mixture_.partial_fit(np.hstack((X, Y)), sample_weight=weight)

@@ -109,12 +109,11 @@ class BaseIncrementalMixture(CallbackSupportMixin, BaseEstimator):
         kept = np.flatnonzero(weight)
         return tuple(block[kept] for block in blocks), weight[kept]
 
-    def _one_pass(self, blocks, sample_weight, X, y=None):
+    def _one_pass(self, blocks, weight, X, y, sample_weight):
         """Learn all rows, in random order if shuffle, with a callback about every hundredth.
 
-        X and y as they came are for the callbacks.
+        X, y and sample_weight as they came are for the callbacks.
         """
-        blocks, weight = self._positive_weight(sample_weight, blocks)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         data = {"X": X, "y": y, "metadata": metadata}
         rows = None

@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from scipy.stats import chi2, multivariate_normal
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_iris, load_wine, make_blobs
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
@@ -612,3 +613,16 @@ def test_wrong_data():
             mixture.predict_conditional(X[:, :1], wrong)
     with pytest.raises(ValueError, match="X_given has 3 columns, but given lists 2"):
         mixture.predict_conditional(X[:, :3], [0, 1])
+
+
+def test_weights_that_are_refused_change_nothing():
+    X, mixture = fitted_mixture()
+    expected, new = mixture.score_samples(X), IncrementalGaussianMixture()
+    for wrong in ([1.0, 2.0], np.zeros(len(X))):
+        for method in ("fit", "partial_fit"):
+            for each in (mixture, new):
+                with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+                    getattr(each, method)(X, sample_weight=wrong)
+    assert_array_equal(mixture.score_samples(X), expected)
+    with pytest.raises(NotFittedError, match="IncrementalGaussianMixture instance"):
+        new.predict(X)

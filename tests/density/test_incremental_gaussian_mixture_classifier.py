@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -133,3 +134,18 @@ def test_errors():
         IncrementalGaussianMixtureClassifier(mode="each").fit(X, y)
     with pytest.raises(ValueError, match="1 sample has no standard deviation"):
         IncrementalGaussianMixtureClassifier().fit(X[:1], y[:1])
+
+
+def test_weights_that_are_refused_change_nothing():
+    X, y = stream(50)
+    classifier = IncrementalGaussianMixtureClassifier().fit(X, y)
+    expected, new = classifier.predict_proba(X), IncrementalGaussianMixtureClassifier()
+    for wrong in ([1.0, 2.0], np.zeros(len(X))):
+        for each in (classifier, new):
+            with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+                each.fit(X, y, sample_weight=wrong)
+            with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+                each.partial_fit(X, y, classes=["a", "b", "c"], sample_weight=wrong)
+    assert_array_equal(classifier.predict_proba(X), expected)
+    with pytest.raises(NotFittedError, match="IncrementalGaussianMixtureClassifier instance"):
+        new.predict(X)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_score
 
@@ -92,3 +93,17 @@ def test_shapes_and_dtypes():
         double.partial_fit(X, y)
     with pytest.raises(ValueError, match=r"scale has shape \(1,\).*shape \(2,\)"):
         IncrementalGaussianMixtureRegressor(scale=[1.0]).fit(X, y)
+
+
+def test_weights_that_are_refused_change_nothing():
+    X, y = wave(50)
+    regressor = IncrementalGaussianMixtureRegressor().fit(X, y)
+    expected, new = regressor.predict(X), IncrementalGaussianMixtureRegressor()
+    for wrong in ([1.0, 2.0], np.zeros(len(X))):
+        for method in ("fit", "partial_fit"):
+            for each in (regressor, new):
+                with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+                    getattr(each, method)(X, y, sample_weight=wrong)
+    assert_array_equal(regressor.predict(X), expected)
+    with pytest.raises(NotFittedError, match="IncrementalGaussianMixtureRegressor instance"):
+        new.predict(X)
