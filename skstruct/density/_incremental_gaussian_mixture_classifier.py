@@ -6,6 +6,8 @@ components of one scale, the standard deviations of the first n_warmup rows of a
 columns given x, clipped at 1e-9 and normalised, is p(c | x).
 """
 
+from copy import copy
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
@@ -224,17 +226,19 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         self : object
             The classifier.
         """
-        first = _check_partial_fit_first_call(self, classes)
+        checked = copy(self)  # gets the classes, which a call that fails must not leave here
+        first = _check_partial_fit_first_call(checked, classes)
+        classes = checked.classes_
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
-        unknown = np.setdiff1d(y, self.classes_)
+        unknown = np.setdiff1d(y, classes)
         if len(unknown):
             raise ValueError(
-                f"y has the labels {unknown.tolist()!r}; classes is {self.classes_.tolist()!r}."
+                f"y has the labels {unknown.tolist()!r}; classes is {classes.tolist()!r}."
             )
-        codes = np.searchsorted(self.classes_, y)
+        codes = np.searchsorted(classes, y)
         blocks, weight = self._positive_weight(sample_weight, (X, _column(codes)))
         if first:
-            self._reset(self.classes_)
+            self._reset(classes)
         self._learn(*blocks, weight)
         return self
 

@@ -149,3 +149,14 @@ def test_weights_that_are_refused_change_nothing():
     assert_array_equal(classifier.predict_proba(X), expected)
     with pytest.raises(NotFittedError, match="IncrementalGaussianMixtureClassifier instance"):
         new.predict(X)
+
+
+def test_a_first_call_that_fails_leaves_no_classes():
+    X, y = stream(50)
+    classifier = IncrementalGaussianMixtureClassifier()
+    with pytest.raises(ValueError, match=r"y has the labels \['c'\]"):
+        classifier.partial_fit(X, y, classes=["a", "b"])
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        classifier.partial_fit(X, y)
+    classifier.partial_fit(X, y, classes=["a", "b", "c"])
+    assert_array_equal(classifier.classes_, ["a", "b", "c"])
