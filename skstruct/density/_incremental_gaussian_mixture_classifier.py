@@ -251,7 +251,8 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         n_classes = len(classes)
         self.class_count_ = np.zeros(n_classes)
         self._warm_up = self._mixtures = self._preview = None
-        if self.mode == "joint":
+        self._joint = self.mode == "joint"
+        if self._joint:
             if scale is not None:  # a label of n_classes equally frequent ones, 0 or 1
                 spread = np.sqrt(n_classes - 1) / n_classes if n_classes > 1 else 1.0
                 scale = np.concatenate((scale, np.full(n_classes, spread)))
@@ -277,7 +278,7 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
 
     def _teach(self, mixtures, X, codes, weight):
         """Let each mixture learn its rows."""
-        if self.mode == "joint":
+        if self._joint:
             one_hot = codes[:, np.newaxis] == np.arange(len(self.classes_))
             mixtures[0].partial_fit(np.hstack((X, one_hot)), sample_weight=weight)
             return
@@ -326,7 +327,7 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
         mixtures = self._current()
-        if self.mode == "joint":
+        if self._joint:
             mean, _ = mixtures[0]._current().conditional(X, np.arange(X.shape[1]))
             share = np.maximum(mean, 1e-9)
             share /= share.sum(axis=1, keepdims=True)

@@ -160,3 +160,15 @@ def test_a_first_call_that_fails_leaves_no_classes():
         classifier.partial_fit(X, y)
     classifier.partial_fit(X, y, classes=["a", "b", "c"])
     assert_array_equal(classifier.classes_, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_mode_is_that_of_the_fit(mode):
+    X, y = stream()
+    classifier, same = (
+        IncrementalGaussianMixtureClassifier(mode=mode, random_state=0).fit(X, y) for _ in range(2)
+    )
+    classifier.set_params(mode=MODES[mode == "per_class"])
+    assert_array_equal(classifier.predict_proba(X), same.predict_proba(X))
+    classifier.partial_fit(X, y)
+    assert_array_equal(classifier.predict_proba(X), same.partial_fit(X, y).predict_proba(X))
