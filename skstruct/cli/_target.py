@@ -26,6 +26,8 @@ def read_target(frame, name, task):
     series = series[present].infer_objects()
     numbers = pd.to_numeric(series.astype(object), errors="coerce")
     numeric = not pd.api.types.is_bool_dtype(series.dtype) and numbers.notna()
+    if np.all(numeric) and np.isinf(numbers).any():
+        raise UserError(f"the target {name!r} holds infinite values")
     why = "as asked"
     if task is None:
         task, why = _guess_task(name, series, numbers, numeric)
@@ -34,8 +36,6 @@ def read_target(frame, name, task):
         raise UserError(f"a regression target is numeric; {name!r} holds {_shown(words.iloc[0])}")
     if task == "regression":
         target = numbers.to_numpy(dtype=np.float64)
-        if not np.isfinite(target).all():
-            raise UserError(f"the target {name!r} holds infinite values")
         if target.min() == target.max():
             raise UserError(f"the target {name!r} is always {_shown(series.iloc[0])}")
     else:
@@ -54,17 +54,18 @@ def _guess_task(name, series, numbers, numeric):
             f"the target {name!r} mixes numbers and words ({word!r}); name the task with "
             "--task classification, or mend the column"
         )
-    distinct = numbers.nunique()
+    distinct = series.nunique()
     if np.all(np.floor(numbers) == numbers) and distinct <= MAX_INTEGER_CLASSES:
         return "classification", f"{distinct} different whole numbers"
     return "regression", f"{distinct:,} different numbers"
 
 
 def _labels(series, numbers, numeric):
-    """Class labels as integers where they are whole numbers, else as booleans or words."""
+    """Class labels as integers where that keeps them apart, else as booleans or words."""
     if pd.api.types.is_bool_dtype(series.dtype):
         return series.to_numpy(dtype=bool)
-    if np.all(numeric) and np.all(np.floor(numbers) == numbers):
+    whole = np.all(numeric) and np.all((np.floor(numbers) == numbers) & (abs(numbers) < 2**53))
+    if whole and numbers.nunique() == series.nunique():  # "1" and "01" are two words
         return numbers.to_numpy(dtype=np.int64)
     return np.array([str(value) for value in series], dtype=object)
 

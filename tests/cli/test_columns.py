@@ -7,6 +7,7 @@ import pytest
 
 from skstruct.cli._columns import Column, guess_columns, read_columns
 from skstruct.cli._errors import UserError
+from skstruct.cli._target import read_target
 
 N = 60
 DATES = pd.date_range("2021-01-01", periods=N, freq="17D")
@@ -159,3 +160,18 @@ def test_a_column_reads_another_table_alike():
     values, unread = read_columns(pd.DataFrame({"c": ["02.01.2020", "soon"]}), [again])
     assert values["c"].iloc[0] == datetime.datetime(2020, 1, 2)
     assert unread == {"c": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (["01", "1", "2"], ["01", "1", "2"]),
+        ([1e300, 2.0, 3.0], ["1e+300", "2.0", "3.0"]),
+        (["10", "1", "2"], [10, 1, 2]),
+        ([0.0, 1.0, 2.0], [0, 1, 2]),
+    ],
+)
+def test_classes_are_whole_numbers_only_where_none_is_lost(values, labels):
+    task, _, _, target = read_target(pd.DataFrame({"y": values}), "y", None)
+    assert task == "classification"
+    assert target.tolist() == labels

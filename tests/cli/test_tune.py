@@ -194,6 +194,7 @@ def table_of(**columns):
         (table_of(y=["a"] * 38 + ["b"] * 2), ("--target", "y"), "as few as 2"),
         (table_of(y=["1", "2", "b", "4"] * 10), ("--target", "y"), "mixes numbers and words"),
         (table_of(y=[*range(39), np.inf]), ("--target", "y"), "infinite"),
+        (table_of(y=[0, 1, 1, np.inf] * 10), ("--target", "y"), "infinite"),
         (table_of(), ("--target", "y", "--task", "regression"), "holds 'a'"),
         (table_of(), ("--target", "y", "--drop", "x"), "no column is left"),
         (table_of(), ("--target", "y", "--drop", "y"), "'y' is the target"),
