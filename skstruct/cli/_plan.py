@@ -59,7 +59,8 @@ def make_plan(args):
         raise UserError(f"{target!r} is the target; --drop and --type are for other columns")
     if task == "classification":
         refuse_rare_classes(target, y, args.cv, args.test_size)
-    refuse_few_rows(len(y), args.cv, args.test_size)
+    n_classes = len(np.unique(y)) if task == "classification" else 1
+    refuse_few_rows(len(y), args.cv, args.test_size, n_classes)
     scoring = args.scoring or DEFAULT_SCORING[task]
     _require_scorer(scoring)
     frame = table.frame.drop(columns=target)[present].reset_index(drop=True)

@@ -85,7 +85,15 @@ def refuse_rare_classes(name, target, cv, test_size):
         )
 
 
-def refuse_few_rows(n_rows, cv, test_size):
+def refuse_few_rows(n_rows, cv, test_size, n_classes=1):
+    """Each fold needs two rows, and the held-out part two as well, and one of each class."""
+    needed = max(2, n_classes)
+    held_out = math.ceil(n_rows * test_size)
+    if held_out < needed:
+        raise UserError(
+            f"--test-size {test_size:g} holds out {held_out} of {n_rows:,} rows with a target, "
+            f"fewer than {needed}; raise it"
+        )
     if n_rows * (1 - test_size) < 2 * cv:
         raise UserError(f"{n_rows} rows with a target are too few for {cv} folds; lower --cv")
 

@@ -215,6 +215,8 @@ def table_of(**columns):
         (table_of(), ("--target", "y", "--trials", "0"), "not an integer of at least 1"),
         (table_of(), ("--target", "y", "--cv", "1"), "not an integer of at least 2"),
         (table_of(), ("--target", "y", "--test-size", "1"), "not a share between 0 and 1"),
+        (table_of(), ("--target", "y", "--test-size", "0.02"), "--test-size 0.02 holds out 1 of"),
+        (table_of(), ("--target", "x", "--test-size", "0.02"), "--test-size 0.02 holds out 1 of"),
         (table_of(), ("--target", "y", "--time", "soon"), "not a duration"),
         (table_of(), ("--target", "y", "--time", "0"), "not a positive duration"),
         (table_of(), ("--target", "y", "--dask", "here"), "tcp://host:port or local:N"),
