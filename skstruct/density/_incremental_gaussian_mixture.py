@@ -373,26 +373,29 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
             Standard deviations of the conditional mixture. Only if `return_std`.
         """
         check_is_fitted(self)
-        given = np.asarray(given)
         n_features = self.n_features_in_
+        try:
+            columns = np.asarray(given)
+        except ValueError:  # lists of different lengths
+            columns = np.empty(0)
         if (
-            given.ndim != 1
-            or given.dtype.kind not in "iu"
-            or not 1 <= len(given) < n_features
-            or len(np.unique(given)) < len(given)
-            or given.min() < 0
-            or given.max() >= n_features
+            columns.ndim != 1
+            or columns.dtype.kind not in "iu"
+            or not 1 <= len(columns) < n_features
+            or len(np.unique(columns)) < len(columns)
+            or columns.min() < 0
+            or columns.max() >= n_features
         ):
             raise ValueError(
-                f"given={given.tolist()!r}; it must list different columns out of "
+                f"given={given!r}; it must list different columns out of "
                 f"0 .. {n_features - 1}, at least one and not all of them."
             )
         X_given = check_array(X_given, dtype=FLOATS, input_name="X_given")
-        if X_given.shape[1] != len(given):
+        if X_given.shape[1] != len(columns):
             raise ValueError(
-                f"X_given has {X_given.shape[1]} columns, but given lists {len(given)}."
+                f"X_given has {X_given.shape[1]} columns, but given lists {len(columns)}."
             )
-        mean, std = self._current().conditional(X_given, given)
+        mean, std = self._current().conditional(X_given, columns)
         mean = mean.astype(X_given.dtype, copy=False)
         return (mean, std.astype(X_given.dtype, copy=False)) if return_std else mean
 
@@ -412,7 +415,8 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
             The component of each.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not whole or n_samples < 1:
             raise ValueError(f"n_samples={n_samples!r}; it must be an integer of at least 1.")
         return self._current().sample(n_samples, check_random_state(self.random_state))
 

@@ -606,9 +606,10 @@ def test_wrong_data():
         mixture.partial_fit(X[:, :2])
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         mixture.fit(X, sample_weight=-np.ones(len(X)))
-    with pytest.raises(ValueError, match="n_samples=0; it must be an integer of at least 1"):
-        mixture.sample(0)
-    for wrong in ([], [0, 0], [4], [-1], [0, 1, 2, 3], [0.5], 1):
+    for wrong in (0, 1.5, True):
+        with pytest.raises(ValueError, match=f"n_samples={wrong}; it must be an integer of at le"):
+            mixture.sample(wrong)
+    for wrong in ([], [0, 0], [4], [-1], [0, 1, 2, 3], [0.5], 1, [[0], [1, 2]]):
         with pytest.raises(ValueError, match=r"given=.*different columns out of 0 .. 3"):
             mixture.predict_conditional(X[:, :1], wrong)
     with pytest.raises(ValueError, match="X_given has 3 columns, but given lists 2"):
