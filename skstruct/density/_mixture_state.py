@@ -225,6 +225,14 @@ class MixtureState:
         log_unit = np.log(self.sigma).sum() + 0.5 * len(self.sigma) * np.log(2 * np.pi)
         return terms + (np.log(self.mass / self.mass.sum()) - log_unit)
 
+    def _check_definite(self):
+        """Raise an error if a matrix is no covariance: its logarithm of a determinant tells."""
+        if np.isnan(self._live("log_det")).any():
+            raise ValueError(
+                "The published recursion has lost positive definiteness; use update='exact' "
+                "instead of update='figmn'."
+            )
+
     def blocks(self, n_samples, n_numbers=1):
         """Slices of rows for which n_numbers per row and component stay in the cache."""
         return gen_batches(n_samples, max(1, 2**17 // (int(self.counts[0]) * n_numbers)))
@@ -244,6 +252,7 @@ class MixtureState:
         conditional mean mu_t - inv(L)' W (x_i - mu_i), the marginal precision Lambda_ii - W' W,
         and log|C_ii| = log|C| + log|A|. Only A is factored.
         """
+        self._check_definite()
         other = np.setdiff1d(np.arange(len(self.center)), given)
         parts = []
         for mu, Lambda, log_det in zip(
@@ -280,6 +289,7 @@ class MixtureState:
 
     def sample(self, n_samples, random_state):
         """Draw rows, component after component, and the components that they are of."""
+        self._check_definite()
         counts = random_state.multinomial(n_samples, self.mass / self.mass.sum())
         Z = random_state.standard_normal((n_samples, len(self.center)))
         stop = np.cumsum(counts)

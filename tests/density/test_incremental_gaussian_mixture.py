@@ -284,6 +284,11 @@ def test_published_recursion_loses_positive_definiteness():
             precision = mixture.partial_fit(X)._current().precisions[0]
             good = np.isfinite(precision).all() and np.linalg.eigvalsh(precision).min() > 0
             lost[update] += not good
+            if not good:
+                with pytest.raises(ValueError, match=r"lost positive definiteness.*'exact'"):
+                    mixture.sample()
+                with pytest.raises(ValueError, match=r"lost positive definiteness.*'exact'"):
+                    mixture.predict_conditional(X[:, :1], [0])
     assert lost == {"figmn": 50, "exact": 0}
 
 
