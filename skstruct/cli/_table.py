@@ -104,10 +104,9 @@ def _read_parquet(path):
     except Exception as error:  # pyarrow's errors share no base class short of this
         message = one_line(error)
         raise UserError(f"{str(path)!r} cannot be read as Parquet: {message}") from error
-    if frame.index.name is not None or isinstance(frame.index, pd.MultiIndex):
-        frame = frame.reset_index()
-    _refuse_duplicates(path, [str(name) for name in frame.columns])
-    return frame, None
+    named = [name for name in frame.index.names if name is not None]
+    _refuse_duplicates(path, [str(name).strip() for name in (*named, *frame.columns)])
+    return frame.reset_index(drop=not named), None
 
 
 def _refuse_duplicates(path, names):

@@ -73,3 +73,25 @@ def test_names_that_are_nothing(tmp_path):
         load_table(str(tmp_path / "none.csv"))
     with pytest.raises(UserError, match="is a directory"):
         load_table(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": [1], " a": [2]}),
+        pd.DataFrame({"a": [1]}, index=pd.Index([2], name="a")),
+        pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([(2, 3)], names=["b", "a "])),
+    ],
+)
+def test_parquet_names_are_compared_as_they_will_be(tmp_path, frame):
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="more than one column named 'a'"):
+        load_table(str(tmp_path / "a.parquet"))
+
+
+def test_a_parquet_index_is_a_column_if_it_has_a_name(tmp_path):
+    for name, names in (("b", ["b", "a"]), (None, ["a"])):
+        pd.DataFrame({"a": [1]}, index=pd.Index([7], name=name)).to_parquet(tmp_path / "a.pq")
+        frame = load_table(str(tmp_path / "a.pq")).frame
+        assert list(frame) == names
+        assert list(frame.index) == [0]
