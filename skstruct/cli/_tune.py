@@ -53,8 +53,13 @@ def _budget(args):
 
 
 def _make_search(args, plan, target, n_trials):
+    from scipy.stats import qmc
+
     from skstruct.model_selection import RisingBanditSearchCV, cash_space
 
+    # The first Sobol sequence of a process makes SciPy load a table in a function that swallows a
+    # Ctrl-C; the sampler is not to be the one who asks for it, in the middle of the search.
+    qmc.Sobol(1)
     estimator, distributions = cash_space(plan.arms)
     return RisingBanditSearchCV(
         estimator,

@@ -298,6 +298,20 @@ def test_ctrl_c_finishes_the_journal_and_reports(process, shop, tmp_path):
     assert run.model.exists()
 
 
+def test_scipy_loads_its_sobol_table_before_the_search(skstruct, shop, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scipy.stats.qmc.Sobol", interrupted)
+    _, csv, _, _ = shop
+    run = Run(tmp_path / "run")
+    status, _, _ = skstruct(
+        *("tune", csv, "--target", "bought", *FAST, "--trials", 2, "--out", run.path)
+    )
+    assert status == 130
+    assert not run.journal.exists()
+
+
 def test_a_killed_run_goes_on_as_if_nothing_had_been(process, skstruct, shop, tmp_path):
     _, csv, undisturbed, _ = shop
     run = Run(tmp_path / "run")
