@@ -126,8 +126,8 @@ class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixt
 
     Notes
     -----
-    A row costs n_components * n_features^2 / 2 multiplications for the distances, and three times
-    that for each component that it moves; memory is n_components * n_features^2 / 2 numbers.
+    A row costs n_components * n_features^2 / 2 multiplications to learn, and three times that for
+    each component that it moves; memory is n_components * n_features^2 / 2 numbers.
     `fit` sorts hashes of the rows and copies about a hundredth of them at a time.
 
     The state is float64 whatever the rows are, since rank-one updates of precision matrices need

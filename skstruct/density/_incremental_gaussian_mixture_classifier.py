@@ -95,9 +95,12 @@ class IncrementalGaussianMixtureClassifier(ClassifierMixin, BaseIncrementalMixtu
 
     Notes
     -----
-    A row costs n_components * n_features^2 multiplications to learn, of the components of its own
-    class, and to predict, of all. A class that has not been seen has probability 0 in mode
-    "per_class". `predict_proba` returns the dtype of its argument.
+    A row costs n_components * D^2 / 2 multiplications to learn, and three times that for each
+    component that it moves. In mode "per_class" D is n_features, the components to learn are those
+    of the row's own class, and to predict costs n_components * D^2 / 2 for those of all classes;
+    in mode "joint" D is n_features + n_classes, and to predict costs n_components * n_features^2.
+    A class that has not been seen has probability 0 in mode "per_class". `predict_proba` returns
+    the dtype of its argument.
 
     References
     ----------
