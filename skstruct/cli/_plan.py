@@ -63,12 +63,12 @@ def make_plan(args):
     refuse_few_rows(len(y), args.cv, args.test_size, n_classes)
     scoring = args.scoring or DEFAULT_SCORING[task]
     _require_scorer(scoring)
-    frame = table.frame.drop(columns=target)[present].reset_index(drop=True)
+    frame = table.frame.drop(columns=target)[present]
     columns = guess_columns(frame, types=args.types, drop=args.drop)
     if not any(column.used for column in columns):
         reasons = ", ".join(f"{c.name!r} is {c.role}" for c in columns[:5]) or "there is no other"
         raise UserError(f"no column is left to learn {target!r} from: {reasons}")
-    X, unread = read_columns(frame, columns)
+    X, unread = read_columns(frame.reset_index(drop=True), columns)
     stratify = y if task == "classification" else None
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=args.test_size, random_state=args.seed, stratify=stratify

@@ -200,6 +200,11 @@ def table_of(**columns):
         (table_of(), ("--target", "y", "--drop", "y"), "'y' is the target"),
         (table_of(), ("--target", "y", "--arms", ","), "no name is given"),
         (table_of(z=["1", "2", "x", "4"] * 10), ("--target", "y"), "'z' mixes numbers"),
+        (
+            table_of(z=["1", "2", "x", "4"] * 10, y=[None, None, *["a", "b"] * 19]),
+            ("--target", "y"),
+            "'x' in row 3)",
+        ),
         (table_of(), ("--target", "y", "--drop", "z"), "there is no column 'z'"),
         (table_of(), ("--target", "y", "--type", "x=float"), "is not COLUMN=numeric|"),
         (table_of(), ("--target", "y", "--scoring", "acuracy"), "did you mean 'accuracy'"),
