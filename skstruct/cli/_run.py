@@ -100,7 +100,7 @@ def _read_state(run):
     try:
         state = json.loads(run.state.read_text(encoding="utf-8"))
         written = state["format"]
-        state["identity"]["target"]
+        state["source"], state["identity"]["target"], state["identity"]["columns"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{str(run.state)!r} is damaged: {one_line(error)}") from error
     if written != FORMAT:

@@ -53,12 +53,20 @@ def test_directories_that_are_no_runs(tmp_path):
     (tmp_path / "docs" / "thesis.tex").write_text("mine")
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "run.json").write_text('{"format": 1')
+    for key in ("source", "target", "columns"):
+        (tmp_path / f"no {key}").mkdir()
+        lacking = state()
+        (lacking if key in lacking else lacking["identity"]).pop(key)
+        (tmp_path / f"no {key}" / "run.json").write_text(json.dumps(lacking))
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "run.json").write_text(json.dumps({**state(), "format": 99}))
     for name, told in {
         "file": "not a directory",
         "docs": "not empty and not a run directory",
         "torn": "is damaged",
+        "no source": "is damaged: 'source'",
+        "no target": "is damaged: 'target'",
+        "no columns": "is damaged: 'columns'",
         "later": "another version",
         "file/run": "cannot write",
     }.items():
