@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from skstruct.cli._errors import UserError, did_you_mean, one_line
 SHIPPED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+_DECIMAL_COMMA = re.compile(r"(?:^|;) *[-+]?\d+,\d+ *(?:;|\r?$)", re.M)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ def _shipped(name):
 
 def _read_csv(path):
     try:
-        header, separator = _csv_header(path)
+        header, separator, decimal = _csv_layout(path)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path,
                 sep=separator,
+                decimal=decimal,
                 index_col=False,
                 low_memory=False,
                 skipinitialspace=True,
@@ -76,22 +79,25 @@ def _read_csv(path):
     except (ValueError, OSError, EOFError, csv.Error, pd.errors.ParserWarning) as error:
         raise UserError(f"{str(path)!r} cannot be read as CSV: {one_line(error)}") from error
     _refuse_duplicates(path, [name for name in header if name])
-    remark = None if separator == "," else f"separator {separator!r} guessed from the first line"
-    return frame, remark
+    if separator == ",":
+        return frame, None
+    comma = " and decimal commas" if decimal == "," else ""
+    return frame, f"separator {separator!r}{comma} guessed from the first lines"
 
 
-def _csv_header(path):
-    """The names in the first line, and the separator that splits it best."""
+def _csv_layout(path):
+    """The names in the first line, the separator that splits it best, and the decimal mark."""
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
+        line, start = file.readline(), file.read(65_536)
     if "\0" in line:
         raise ValueError("it holds binary data")
     separator = max(",;\t|", key=line.count)
     header = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     if not any(name.strip() for name in header):
         raise ValueError("its first line holds no column names")
-    return [name.strip() for name in header], separator
+    decimal = "," if separator == ";" and _DECIMAL_COMMA.search(start) else "."
+    return [name.strip() for name in header], separator, decimal
 
 
 def _read_parquet(path):

@@ -32,6 +32,14 @@ def test_separator_is_guessed_and_said(tmp_path, separator):
     assert (table.remark is None) == (separator == ",")
 
 
+@pytest.mark.parametrize(("mark", "said"), [(",", " and decimal commas"), (".", "")])
+def test_decimal_commas_are_guessed_and_said(tmp_path, mark, said):
+    path = write(tmp_path / "a.csv", f"x;y\na;\nb;-10{mark}5\n")
+    table = load_table(path)
+    assert table.frame["y"].dropna().tolist() == [-10.5]
+    assert table.remark == f"separator ';'{said} guessed from the first lines"
+
+
 def test_parquet_and_compressed_csv(tmp_path):
     frame = pd.DataFrame({"x": [1.5, None], "w": ["a", "b"]})
     frame.to_parquet(tmp_path / "a.parquet")
