@@ -24,6 +24,8 @@ def read_target(frame, name, task):
     if not present.any():
         raise UserError(f"all values of the target {name!r} are missing")
     series = series[present].infer_objects()
+    if series.map(pd.api.types.is_list_like).any():
+        raise UserError(f"the target {name!r} holds lists; it takes one value a row")
     numbers = pd.to_numeric(series.astype(object), errors="coerce")
     numeric = not pd.api.types.is_bool_dtype(series.dtype) and numbers.notna()
     if np.all(numeric) and np.isinf(numbers).any():

@@ -175,3 +175,9 @@ def test_classes_are_whole_numbers_only_where_none_is_lost(values, labels):
     task, _, _, target = read_target(pd.DataFrame({"y": values}), "y", None)
     assert task == "classification"
     assert target.tolist() == labels
+
+
+@pytest.mark.parametrize("value", [[1, 2], np.array([1, 2]), {"a": 1}])
+def test_a_target_of_lists_is_refused(value):
+    with pytest.raises(UserError, match="the target 'y' holds lists"):
+        read_target(pd.DataFrame({"y": [value] * 4}), "y", None)
