@@ -204,7 +204,7 @@ def _forced(name, series, role):
 
 
 def _plain(name, series, *, mixed=False):
-    """Undo the wrappings that Parquet knows: decimals, dates, booleans with gaps, durations."""
+    """Undo what Parquet wraps: intervals, decimals, dates, booleans with gaps, durations."""
     dtype = series.dtype
     if pd.api.types.is_bool_dtype(dtype):
         return series.astype("float64")
@@ -212,6 +212,8 @@ def _plain(name, series, *, mixed=False):
         return series.dt.total_seconds()
     if isinstance(dtype, pd.PeriodDtype):
         return series.dt.to_timestamp()
+    if isinstance(dtype, pd.IntervalDtype):
+        return series.astype(object).map(str, na_action="ignore")
     if isinstance(dtype, pd.CategoricalDtype):
         return series
     if not pd.api.types.is_object_dtype(dtype):

@@ -181,3 +181,12 @@ def test_classes_are_whole_numbers_only_where_none_is_lost(values, labels):
 def test_a_target_of_lists_is_refused(value):
     with pytest.raises(UserError, match="the target 'y' holds lists"):
         read_target(pd.DataFrame({"y": [value] * 4}), "y", None)
+
+
+def test_intervals_are_words():
+    frame = pd.DataFrame({"c": pd.arrays.IntervalArray.from_tuples([(0, 1), (1, 3), np.nan] * 20)})
+    columns = guess_columns(frame)
+    assert columns[0].role == "categorical"
+    X, unread = read_columns(frame, columns)
+    assert X["c"].dropna().unique().tolist() == ["(0.0, 1.0]", "(1.0, 3.0]"]
+    assert (X["c"].isna().sum(), unread) == (20, {})
