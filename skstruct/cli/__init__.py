@@ -18,6 +18,7 @@ def main(argv=None):
     # too.  The runtime reads this when scikit-learn loads it, below and in worker processes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args.argv = argv
+    status = int(args.command == "tune")  # if the reader of our output leaves in the midst of it
     try:
         command = importlib.import_module(f"skstruct.cli.{args.module}")
         status = command.run(args)
@@ -32,4 +33,4 @@ def main(argv=None):
     except BrokenPipeError:
         # The reader of our output, `head` say, has had enough; nothing is left to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return status

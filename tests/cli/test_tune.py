@@ -303,6 +303,15 @@ def test_ctrl_c_finishes_the_journal_and_reports(process, shop, tmp_path):
     assert run.model.exists()
 
 
+def test_a_search_whose_reader_leaves_has_failed(process, shop, tmp_path):
+    _, csv, _, _ = shop
+    child = process("tune", csv, "--target", "bought", *FAST, "--out", tmp_path / "run")
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.wait(timeout=60) == 1
+    assert child.stderr.read() == ""
+
+
 def test_scipy_loads_its_sobol_table_before_the_search(skstruct, shop, tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
