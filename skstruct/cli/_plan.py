@@ -77,7 +77,8 @@ def make_plan(args):
     cv = splitter(args.cv, shuffle=True, random_state=args.seed)
     baseline, baseline_held_out = _baselines(task, scoring, cv, y_train, y_test)
     preprocessor = make_preprocessor(columns, X_train, task, args.seed)
-    arms = make_arms(task, args.arms, preprocessor, n_samples=len(X_train), seed=args.seed)
+    every = make_arms(task, args.arms, preprocessor, n_samples=len(X_train), seed=args.seed)
+    arms = _scorable(every, scoring)
     identity = {
         "target": target,
         "names": sorted(map(str, table.frame.columns)),
@@ -110,6 +111,9 @@ def make_plan(args):
         story=[],
     )
     plan.story = list(_story(args, table, plan, why, int((~present).sum()), unread))
+    if len(arms) < len(every):
+        unfit = ", ".join(name for name in every if name not in arms)
+        plan.story.append(f"  left out, as {scoring} cannot score them: {unfit}")
     return plan
 
 
@@ -124,6 +128,19 @@ def _require_scorer(name):
     if name not in get_scorer_names():
         hint = did_you_mean(name, get_scorer_names()) or "; see sklearn.metrics.get_scorer_names()"
         raise UserError(f"there is no scorer {name!r}{hint}")
+
+
+def _scorable(arms, scoring):
+    """The arms that have one of the methods, ``predict_proba`` say, that the scorer calls."""
+    methods = np.atleast_1d(get_scorer(scoring)._response_method)
+    scorable = {
+        name: arm for name, arm in arms.items() if any(hasattr(arm[0], m) for m in methods)
+    }
+    if not scorable:
+        raise UserError(
+            f"{scoring!r} needs {' or '.join(methods)}, which no arm has ({', '.join(arms)})"
+        )
+    return scorable
 
 
 def _baselines(task, scoring, cv, y_train, y_test):

@@ -213,6 +213,11 @@ def table_of(**columns):
             ("--target", "y", "--scoring", "f1"),
             "'f1' cannot score this classification",
         ),
+        (
+            table_of(),
+            ("--target", "y", "--arms", "svm", "--scoring", "neg_log_loss"),
+            "'neg_log_loss' needs predict_proba, which no arm has (svm)",
+        ),
         (table_of(), ("--target", "y", "--arms", "liner"), "did you mean 'linear'"),
         (table_of(), ("--target", "y", "--arms", "RisingBanditSearchCV"), "is a search"),
         (table_of(), ("--target", "y", "--policy", "risin"), "did you mean 'rising'"),
@@ -255,6 +260,17 @@ def test_a_search_whose_every_trial_fails(skstruct, tmp_path):
     assert len(err) == 1
     assert "All the 2 trials failed" in err[0]
     assert len([line for line in out if "timeout" in line]) == 2
+
+
+def test_arms_that_cannot_be_scored_are_left_out(skstruct, shop, tmp_path):
+    _, csv, _, _ = shop
+    status, out, _ = skstruct(
+        *("tune", csv, "--target", "bought", "--arms", "linear,svm", "--cv", 3, "--trials", 2),
+        *("--scoring", "neg_log_loss", "--out", tmp_path / "run"),
+    )
+    assert status == 0
+    assert "arms: linear" in out
+    assert "  left out, as neg_log_loss cannot score them: svm" in out
 
 
 def test_a_time_budget_ends_the_search(skstruct, shop, tmp_path):
