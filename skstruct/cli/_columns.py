@@ -236,7 +236,9 @@ def _plain(name, series, *, mixed=False):
 
 def _refuse_mixed(name, series, words, share):
     first = [int(np.argmax((series == word).to_numpy())) for word in words[:3]]
-    shown = ", ".join(f"{series.iloc[row]!r} in row {series.index[row] + 1:,}" for row in sorted(first))
+    shown = ", ".join(
+        f"{series.iloc[row]!r} in row {series.index[row] + 1:,}" for row in sorted(first)
+    )
     raise UserError(
         f"column {name!r} mixes numbers ({100 * share:.0f} %) and words ({shown}); read it as "
         f"words with --type {_quoted(name + '=categorical')}, as numbers with "
