@@ -161,8 +161,10 @@ class BaseAskTellSearchCV(BaseSearchCV):
             self.warm_start_from, task.metric or "score", spaces, bound.param_distributions
         )
         plan = self._plan(bound, spaces)
-        # A core that is not used: what it has to object to is said before there is a journal.
-        self._make_core(spaces, budget=self.n_iter, seed=0, cost_budget=None, **plan)
+        if self.journal is not None:
+            # A core that is not used: its objections come before there is a file, and the seed of
+            # the one that is used is in the file.
+            self._make_core(spaces, budget=self.n_iter, seed=0, cost_budget=None, **plan)
         on_task = {"estimator": self, "X": X, "y": y, "metadata": None}
         if (sample_weight := params.get("sample_weight")) is not None:
             on_task["metadata"] = {"sample_weight": sample_weight}
