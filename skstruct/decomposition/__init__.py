@@ -1,0 +1,3 @@
+"""Dictionaries: atoms that a few of make up a sample, and the codes that say which and how much."""
+
+__all__ = []
