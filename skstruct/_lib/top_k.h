@@ -20,19 +20,18 @@
 
 #include "simd.h"
 
-#define SKSTRUCT_JOIN_(a, b) a##b
-#define SKSTRUCT_JOIN(a, b) SKSTRUCT_JOIN_(a, b)
-
 #define REAL float
+#define NAME(function) function##_float
 #include "top_k.h"
+#undef NAME
 #undef REAL
 #define REAL double
+#define NAME(function) function##_double
 #include "top_k.h"
+#undef NAME
 #undef REAL
 
 #elif defined(REAL)
-
-#define NAME(function) SKSTRUCT_JOIN(function, REAL)
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
@@ -40,13 +39,13 @@
 #define INLINE static inline
 #endif
 
-INLINE REAL NAME(skstruct_key_)(REAL x, int magnitude)
+INLINE REAL NAME(skstruct_key)(REAL x, int magnitude)
 {
     return magnitude && x < 0 ? -x : x;
 }
 
 /* The k-th largest of a[0], ..., a[n - 1], none of them NaN; a and b, as long, are overwritten. */
-INLINE REAL NAME(skstruct_kth_largest_)(REAL *a, REAL *b, ptrdiff_t n, ptrdiff_t k)
+INLINE REAL NAME(skstruct_kth_largest)(REAL *a, REAL *b, ptrdiff_t n, ptrdiff_t k)
 {
     for (;;) {
         REAL first = a[0], middle = a[n / 2], last = a[n - 1];
@@ -75,7 +74,7 @@ INLINE REAL NAME(skstruct_kth_largest_)(REAL *a, REAL *b, ptrdiff_t n, ptrdiff_t
 }
 
 /* A number that at least k of x reach, hardly below the k-th largest. */
-INLINE REAL NAME(skstruct_top_k_bound_)(const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work,
+INLINE REAL NAME(skstruct_top_k_bound)(const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work,
                                         int magnitude)
 {
     ptrdiff_t n_groups = 64, i, l;
@@ -88,34 +87,34 @@ INLINE REAL NAME(skstruct_top_k_bound_)(const REAL *x, ptrdiff_t n, ptrdiff_t k,
     for (i = 0; i + n_groups <= n; i += n_groups) {
 #pragma omp simd
         for (l = 0; l < n_groups; l++) {
-            REAL v = NAME(skstruct_key_)(x[i + l], magnitude);
+            REAL v = NAME(skstruct_key)(x[i + l], magnitude);
             work[l] = v > work[l] ? v : work[l];
         }
     }
-    return NAME(skstruct_kth_largest_)(work, work + n, n_groups, k);
+    return NAME(skstruct_kth_largest)(work, work + n, n_groups, k);
 }
 
-INLINE void NAME(skstruct_top_k_inline_)(const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work,
+INLINE void NAME(skstruct_top_k_inline)(const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work,
                                          int32_t *index, int magnitude)
 {
-    REAL bound = NAME(skstruct_top_k_bound_)(x, n, k, work, magnitude), kth;
+    REAL bound = NAME(skstruct_top_k_bound)(x, n, k, work, magnitude), kth;
     ptrdiff_t n_left = 0, n_above = 0, n_equal, n_taken = 0, i;
     for (i = 0; i < n; i++) {
         index[n_left] = (int32_t)i;
-        n_left += !(NAME(skstruct_key_)(x[i], magnitude) < bound);
+        n_left += !(NAME(skstruct_key)(x[i], magnitude) < bound);
     }
     if (n_left == k)
         return;
     for (i = 0; i < n_left; i++) {
-        REAL v = NAME(skstruct_key_)(x[index[i]], magnitude);
+        REAL v = NAME(skstruct_key)(x[index[i]], magnitude);
         work[i] = v == v ? v : (REAL)HUGE_VAL;
     }
-    kth = NAME(skstruct_kth_largest_)(work, work + n, n_left, k);
+    kth = NAME(skstruct_kth_largest)(work, work + n, n_left, k);
     for (i = 0; i < n_left; i++)
-        n_above += !(NAME(skstruct_key_)(x[index[i]], magnitude) <= kth);
+        n_above += !(NAME(skstruct_key)(x[index[i]], magnitude) <= kth);
     n_equal = k - n_above; /* so many of those that equal the k-th are taken */
     for (i = 0; n_taken < k; i++) {
-        REAL v = NAME(skstruct_key_)(x[index[i]], magnitude);
+        REAL v = NAME(skstruct_key)(x[index[i]], magnitude);
         int equal = v == kth;
         int taken = equal ? n_equal > 0 : !(v < kth);
         n_equal -= equal;
@@ -124,19 +123,18 @@ INLINE void NAME(skstruct_top_k_inline_)(const REAL *x, ptrdiff_t n, ptrdiff_t k
     }
 }
 
-SKSTRUCT_CLONES static inline void NAME(skstruct_top_k_)(
+SKSTRUCT_CLONES static inline void NAME(skstruct_top_k)(
     const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work, int32_t *index)
 {
-    NAME(skstruct_top_k_inline_)(x, n, k, work, index, 0);
+    NAME(skstruct_top_k_inline)(x, n, k, work, index, 0);
 }
 
-SKSTRUCT_CLONES static inline void NAME(skstruct_top_k_magnitude_)(
+SKSTRUCT_CLONES static inline void NAME(skstruct_top_k_magnitude)(
     const REAL *x, ptrdiff_t n, ptrdiff_t k, REAL *work, int32_t *index)
 {
-    NAME(skstruct_top_k_inline_)(x, n, k, work, index, 1);
+    NAME(skstruct_top_k_inline)(x, n, k, work, index, 1);
 }
 
-#undef NAME
 #undef INLINE
 
 #endif
