@@ -8,8 +8,11 @@ repetition.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skstruct._lib._row_hash import hash_rows
+
+DENSE_AT_A_TIME = 2**20  # numbers of a sparse block
 
 
 def shuffled_distinct_rows(blocks, weight, random_state):
@@ -17,8 +20,9 @@ def shuffled_distinct_rows(blocks, weight, random_state):
 
     Parameters
     ----------
-    blocks : sequence of ndarray of shape (n_rows, n_columns_i)
-        The columns of the table, C-contiguous, float32 or float64.
+    blocks : sequence of {ndarray, CSR matrix} of shape (n_rows, n_columns_i)
+        The columns of the table, float32 or float64, C-contiguous if dense. The order is the same
+        for a sparse block and a dense one.
     weight : ndarray of shape (n_rows,)
         The weights of the rows.
     random_state : RandomState
@@ -34,14 +38,31 @@ def shuffled_distinct_rows(blocks, weight, random_state):
     seed = random_state.randint(np.iinfo(np.int64).max, dtype=np.int64)
     hashes = np.full(len(weight), seed, dtype=np.uint64)
     for block in blocks:
-        hash_rows(block, hashes)
+        _mix_in(block, hashes)
     order = np.argsort(hashes, kind="stable")
     hashes = hashes[order]
     repeated = np.zeros(len(order), dtype=bool)
     candidate = np.flatnonzero(hashes[1:] == hashes[:-1])
     this, other = order[candidate + 1], order[candidate]
     repeated[candidate + 1] = np.logical_and.reduce(
-        [(block[this] == block[other]).all(axis=1) for block in blocks]
+        [_equal(block[this], block[other]) for block in blocks]
     )
     first = np.flatnonzero(~repeated)
     return order[first], np.add.reduceat(weight[order], first)
+
+
+def _mix_in(block, hashes):
+    """Mix the rows of a block into their hashes."""
+    if not issparse(block):
+        hash_rows(block, hashes)
+        return
+    step = max(1, DENSE_AT_A_TIME // max(1, block.shape[1]))
+    for start in range(0, block.shape[0], step):
+        hash_rows(block[start : start + step].toarray(), hashes[start : start + step])
+
+
+def _equal(one, other):
+    """Return whether each row of one matrix equals that of the other."""
+    if not issparse(one):
+        return (one == other).all(axis=1)
+    return np.diff((one != other).tocsr().indptr) == 0

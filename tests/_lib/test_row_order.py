@@ -1,13 +1,15 @@
 """Orders of rows by seeded hashes of what they hold."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array, csr_matrix
 
 from skstruct._lib.row_order import shuffled_distinct_rows
 
 
 def order(blocks, weight=None, seed=0):
-    weight = np.ones(len(blocks[0])) if weight is None else weight
+    weight = np.ones(blocks[0].shape[0]) if weight is None else weight
     return shuffled_distinct_rows(blocks, weight, np.random.RandomState(seed))
 
 
@@ -58,3 +60,18 @@ def test_is_random():
         ranks[seed, order((X,), seed=seed)[0]] = np.arange(40)
     # The mean rank of a row over 200 uniform orders has standard deviation 0.82.
     assert np.abs(ranks.mean(axis=0) - 19.5).max() < 4 * 0.82
+
+
+@pytest.mark.parametrize("container", [csr_matrix, csr_array])
+@pytest.mark.parametrize("n_features", [3, 3000])
+def test_sparse_rows_are_what_they_are_when_dense(n_features, container):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((700, n_features)) < 0.5 / n_features, 1.0, 0.0)
+    Y = rng.integers(2, size=(700, 1)).astype(float)
+    stored = container(X + 1.0)
+    stored.data -= 1.0  # zeros that are stored
+    for sparse in (container(X), stored):
+        for one, other in zip(order((sparse, Y)), order((X, Y)), strict=True):
+            assert_array_equal(one, other)
+    assert len(order((container(X), Y))[0]) < 700
+    assert len(order((container(np.eye(5)),))[0]) == 5
