@@ -1,3 +1,7 @@
 """Dictionaries: atoms that a few of make up a sample, and the codes that say which and how much."""
 
-__all__ = []
+from skstruct.decomposition._online_orthogonal_dictionary_learning import (
+    OnlineOrthogonalDictionaryLearning,
+)
+
+__all__ = ["OnlineOrthogonalDictionaryLearning"]
