@@ -7,14 +7,14 @@ Of all dictionaries D with orthonormal rows d_j, the one whose codes are sparses
 f is convex, so that its maxima over the convex hull of those dictionaries, {D: ||D||_2 <= 1}, are
 such dictionaries again, and over the hull no constraint has to be kept. Step t on a batch X [1]_:
 
-    A = X D';  W = sign(A) |A|^(p-1)                coefficients and their stretched values
-    G += rho_t (W' X / n - G)                       averaged gradient: all that is kept of the past
-    S = U V'  for  G = U diag(s) V'                 maximises <G, S> over the ball ("polar factor")
-    gap = 1 - <G, D> / <G, S>                       of Frank and Wolfe, freed of scale; 0 at a maximum
+    A = X D';  W = sign(A) |A|^(p-1)             coefficients and their stretched values
+    G += rho_t (W' X / n - G)                    averaged gradient: all that is kept of the past
+    S = U V'  for  G = U diag(s) V'              maximises <G, S> over the hull: the polar factor
+    gap = 1 - <G, D> / <G, S>                    of Frank and Wolfe, freed of scale
     D = (1 - gamma_t) D + gamma_t S
 
-A dictionary that is handed out is the polar factor of D; it never goes back into the recursion.
-rho and gamma are the "schedule". With all the data for a batch and rho = gamma = 1 a step is one of
+A dictionary that is handed out is the polar factor of D, which never goes back into the recursion.
+rho and gamma are the "schedule". With all rows for a batch and rho = gamma = 1, a step is one of
 matching, stretching and projection [2]_, which never lessens f: solver="msp".
 """
 
@@ -136,9 +136,9 @@ class OnlineOrthogonalDictionaryLearning(
 
     The recursion is in float64; products with float32 rows are in float32.
 
-    The rows should have mean zero, or the mean becomes an atom. Where the atoms are not orthogonal,
-    whiten: ``make_pipeline(PCA(whiten=True), OnlineOrthogonalDictionaryLearning())``. Where
-    directions have very different energies, as in patches of images, the strong ones win.
+    The rows should have mean zero, or the mean becomes an atom. Where the true atoms are not
+    orthogonal, whiten: ``make_pipeline(PCA(whiten=True), OnlineOrthogonalDictionaryLearning())``.
+    Where directions have very different energies, as in patches of images, the strong ones win.
 
     A weight counts as a repetition of a row within its batch; for "msp" and for data that are one
     batch, that is a repetition in every respect. Atoms have no order and no sign of their own.
@@ -243,8 +243,8 @@ class OnlineOrthogonalDictionaryLearning(
         return [
             cls(),
             cls(solver="msp", max_iter=100, transform_algorithm="projection"),
-            cls(schedule="theory", p=4, batch_size=20, transform_algorithm="soft"),
-            cls(schedule="constant", p=2.5, batch_size=20, transform_algorithm="hard"),
+            cls(schedule="theory", p=4, transform_algorithm="soft"),
+            cls(schedule="constant", p=2.5, transform_algorithm="hard"),
         ]
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -275,7 +275,8 @@ class OnlineOrthogonalDictionaryLearning(
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, **data)
         objective, kept = [], np.flatnonzero(weight)
-        for self.n_iter_ in range(1, self.max_iter + 1):
+        for n_iter in range(1, self.max_iter + 1):
+            self.n_iter_ = n_iter
             epoch = context.subcontext(task_name="epoch")
             epoch.call_on_fit_task_begin(estimator=self, **data)
             if self.solver == "msp":

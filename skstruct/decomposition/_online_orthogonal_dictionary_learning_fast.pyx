@@ -232,7 +232,7 @@ def learn(const floating[:, ::1] X, const floating[::1] data, const index_t[::1]
                 any_row, keep = True, 1
             if not any_row:
                 continue
-            if polar(g_, k, d, m.S, m.polar):
+            if polar(g_, d_, 1e-6 if floating is float else 1e-12, k, d, m.S, m.polar):
                 failed = True
                 break
             inner = ddot(&kd, g_, &one, d_, &one)

@@ -6,14 +6,17 @@ whose singular values are at most 1.  S = H^(-1/2) G with H = G G', and is found
     Newton and Schulz   X <- (3 a X - a^3 X X' X) / 2, scaled by a so that the smallest singular
                         value grows fastest: where the spectrum is narrow, products alone
     eigenvectors of H   else, H = Q diag(l) Q', S = Q diag(l^(-1/2)) Q' G
-    singular vectors    where H is singular to working precision
+    singular vectors    where H has lost small singular values that G has
+
+A singular G has many polar factors.  Of them S is the one nearest to a matrix that is given, where
+that singles one out: what G says nothing of stays what it was.
 
 All is float64 and row-major; BLAS and LAPACK, which count by columns, see the transposes.
 """
 
 from libc.math cimport fmin, sqrt
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport dgemm, dscal, dsymm, dsyrk
+from scipy.linalg.cython_blas cimport ddot, dgemm, dscal, dsymm, dsyrk
 from scipy.linalg.cython_lapack cimport dgesdd, dsyevd
 
 import numpy as np
@@ -28,14 +31,14 @@ cdef Py_ssize_t MOST_STEPS = 10
 cdef double NEARLY_ORTHONORMAL = 5e-7
 cdef double ROUNDING = 1e-25
 # Ratios of H's eigenvalues: below the first S needs a step of Newton and Schulz to be orthonormal
-# to rounding, below the second H has lost the small ones.
+# to rounding, below the second the small ones are rounding errors.
 cdef double SMALL = 1e-5
 cdef double SINGULAR = 1e-10
 
 
 cdef Py_ssize_t polar_workspace(Py_ssize_t k, Py_ssize_t d) noexcept nogil:
     """Number of doubles that `polar` needs to work."""
-    return 5 * k * k + 2 * k * d + 12 * k + 16
+    return 6 * k * k + 4 * k * d + 12 * k + 16
 
 
 cdef void gram(const double* X, Py_ssize_t k, Py_ssize_t d, double* H) noexcept nogil:
@@ -97,27 +100,69 @@ cdef bint from_products(const double* G, Py_ssize_t k, Py_ssize_t d, double* S, 
         source, target = target, X if target == S else S
         gram(source, k, d, H)
         residual = sqrt(squares(H, k, 1))
+        if low > 0.99 and residual > 0.5:
+            return False  # there is a singular value far below the guess
     return False
 
 
-cdef int from_eigenvectors(const double* G, Py_ssize_t k, Py_ssize_t d, double* S, double* H,
-                           double* X, double* work) noexcept nogil:
-    """Put S there, unless H is singular; whether it was.  Destroys H = G G'."""
-    cdef int rows = k, lwork = 1 + 6 * k + 2 * k * k, liwork = 3 + 5 * k, unit = 1, info
+cdef void product(bint transposed, const double* A, const double* B, Py_ssize_t m, Py_ssize_t n,
+                  Py_ssize_t k, double a, double b, double* C) noexcept nogil:
+    """C = a A B + b C or, with A transposed, a A' B + b C; A or A' is m x n and B n x k."""
+    cdef int rows = m, inner = n, columns = k, lda = m if transposed else n
+    dgemm("N", "T" if transposed else "N", &columns, &rows, &inner, &a, <double*> B, &columns,
+          <double*> A, &lda, &b, C, &columns)
+
+
+cdef void project_off(const double* V, double* W, Py_ssize_t r, Py_ssize_t m, Py_ssize_t d,
+                      double* work) noexcept nogil:
+    """W -= W V' V, for r orthonormal rows V and m rows W."""
+    cdef int inner = d, left = r, rows = m
+    cdef double one = 1, zero = 0
+    dgemm("T", "N", &left, &rows, &inner, &one, <double*> V, &inner, W, &inner, &zero, work, &left)
+    product(False, work, V, m, r, d, -1, 1, W)
+
+
+cdef int from_eigenvectors(const double* G, const double* near, double tolerance, Py_ssize_t k,
+                           Py_ssize_t d, double* S, double* H, double* X,
+                           double* work) noexcept nogil:
+    """Put S there; 1 if H does not tell it.  Destroys H = G G'."""
+    cdef int rows = k, lwork = 1 + 6 * k + 2 * k * k, liwork = 3 + 5 * k, unit = 1, info, md
     cdef double one = 1, zero = 0, factor
     cdef double* l = work
     cdef double* P = work + k
     cdef double* rest = P + k * k
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, m = 0
     dsyevd("V", "L", &rows, H, &rows, l, rest, &lwork, <int*> (rest + lwork), &liwork, &info)
-    if info != 0 or not l[0] > SINGULAR * l[k - 1]:
+    if info != 0 or not l[k - 1] > 0:
         return 1
-    for j in range(k):
-        factor = 1 / sqrt(sqrt(l[j]))
-        dscal(&rows, &factor, H + j * k, &unit)
-    dsyrk("L", "N", &rows, &rows, &one, H, &rows, &zero, P, &rows)
-    schulz(P, G, k, d, 0, 1, S)
-    if l[0] < SMALL * l[k - 1]:
+    while not l[m] > SINGULAR * l[k - 1]:
+        m += 1
+    if m == 0:
+        for j in range(k):
+            factor = 1 / sqrt(sqrt(l[j]))
+            dscal(&rows, &factor, H + j * k, &unit)
+        dsyrk("L", "N", &rows, &rows, &one, H, &rows, &zero, P, &rows)
+        schulz(P, G, k, d, 0, 1, S)
+    else:
+        # Rows of X: first W, as they say nothing of the m left singular vectors, then V.
+        if near == NULL:
+            return 1
+        product(False, H, G, k, k, d, 1, 0, X)
+        for j in range(m, k):
+            factor, md = 1 / sqrt(l[j]), d
+            dscal(&md, &factor, X + j * d, &unit)
+        project_off(X + m * d, X, k - m, m, d, P)
+        md = m * d
+        if ddot(&md, X, &unit, X, &unit) > tolerance * tolerance * l[k - 1]:
+            return 1
+        product(False, H, near, m, k, d, 1, 0, X)
+        project_off(X + m * d, X, k - m, m, d, P)
+        gram(X, m, d, P)
+        if from_eigenvectors(X, NULL, 0, m, d, S, P, rest, rest + m * d):
+            return 1
+        memcpy(X, S, m * d * sizeof(double))
+        product(True, H, X, k, k, d, 1, 0, S)
+    if m > 0 or l[0] < SMALL * l[k - 1]:
         gram(S, k, d, H)
         schulz(H, S, k, d, 1.5, -0.5, X)
         memcpy(S, X, k * d * sizeof(double))
@@ -138,11 +183,12 @@ cdef int from_singular_vectors(const double* G, Py_ssize_t k, Py_ssize_t d, doub
     return info
 
 
-cdef int polar(const double* G, Py_ssize_t k, Py_ssize_t d, double* S,
-               double* work) noexcept nogil:
+cdef int polar(const double* G, const double* near, double tolerance, Py_ssize_t k, Py_ssize_t d,
+               double* S, double* work) noexcept nogil:
     """Put the polar factor of G (k x d, k <= d) into S; not 0 if LAPACK fails.
 
-    What is orthonormal to rounding stays what it is.
+    What is orthonormal to rounding stays what it is. Where singular values are less than
+    `tolerance` times the largest, S is as near to the matrix `near` as it can be.
     """
     cdef double* H = work
     cdef double* X = H + k * k
@@ -154,23 +200,22 @@ cdef int polar(const double* G, Py_ssize_t k, Py_ssize_t d, double* S,
     if from_products(G, k, d, S, H, X):
         return 0
     gram(G, k, d, H)
-    if from_eigenvectors(G, k, d, S, H, X, rest) == 0:
+    if from_eigenvectors(G, near, tolerance, k, d, S, H, X, rest) == 0:
         return 0
     return from_singular_vectors(G, k, d, S, H, X, rest)
 
 
 def polar_factor(const double[:, ::1] G):
-    """Return the polar factor of G, which has no more rows than columns.
+    """Return the matrix of orthonormal rows whose inner product with G is largest.
 
     Parameters
     ----------
     G : ndarray of shape (k, d)
-        Finite numbers.
+        Finite numbers, with no more rows than columns.
 
     Returns
     -------
     S : ndarray of shape (k, d)
-        The matrix of orthonormal rows whose inner product with G is largest.
     """
     cdef Py_ssize_t k = G.shape[0], d = G.shape[1]
     if k > d:
@@ -179,7 +224,7 @@ def polar_factor(const double[:, ::1] G):
     cdef double[::1] work = np.empty(polar_workspace(k, d))
     cdef int failed
     with nogil:
-        failed = polar(&G[0, 0], k, d, &S[0, 0], &work[0])
+        failed = polar(&G[0, 0], NULL, 0, k, d, &S[0, 0], &work[0])
     if failed:
         raise np.linalg.LinAlgError("the singular value decomposition did not converge")
     return np.asarray(S)
