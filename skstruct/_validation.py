@@ -11,8 +11,10 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
+    validate_params,
 )
 from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
@@ -32,7 +34,9 @@ __all__ = [
     "_check_sample_weight",
     "_fit_and_score",
     "_fit_context",
+    "_get_threadpool_controller",
     "check_is_fitted",
     "check_random_state",
     "validate_data",
+    "validate_params",
 ]

@@ -1,8 +1,9 @@
 """Dictionaries: atoms that a few of make up a sample, and the codes that say which and how much."""
 
+from skstruct.decomposition._batch_sparse_encode import batch_sparse_encode
 from skstruct.decomposition._k_sparse_autoencoder import KSparseAutoencoder
 from skstruct.decomposition._online_orthogonal_dictionary_learning import (
     OnlineOrthogonalDictionaryLearning,
 )
 
-__all__ = ["KSparseAutoencoder", "OnlineOrthogonalDictionaryLearning"]
+__all__ = ["KSparseAutoencoder", "OnlineOrthogonalDictionaryLearning", "batch_sparse_encode"]
