@@ -168,7 +168,7 @@ class OnlineOrthogonalDictionaryLearning(
     >>> bool((abs(model.components_ @ atoms.T).max(axis=1) > 0.99).all())
     True
     >>> round(model.score(codes @ atoms), 2)
-    0.99
+    1.0
     """
 
     _parameter_constraints = {

@@ -14,7 +14,7 @@ that singles one out: what G says nothing of stays what it was.
 All is float64 and row-major; BLAS and LAPACK, which count by columns, see the transposes.
 """
 
-from libc.math cimport fmin, sqrt
+from libc.math cimport fmax, fmin, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport ddot, dgemm, dscal, dsymm, dsyrk
 from scipy.linalg.cython_lapack cimport dgesdd, dsyevd
@@ -23,9 +23,9 @@ import numpy as np
 
 # Newton and Schulz are cheaper than eigenvectors up to this number of rows, for matrices that are
 # nearly square, and up to this coefficient of variation of H's eigenvalues, where the largest
-# singular value is about 7 times the smallest.
+# singular value is about 10 times the smallest.
 cdef Py_ssize_t MOST_ROWS = 160
-cdef double WIDEST = 0.75
+cdef double WIDEST = 1.0
 cdef Py_ssize_t MOST_STEPS = 10
 # One more step squares the residual: what is left is rounding.
 cdef double NEARLY_ORTHONORMAL = 5e-7
@@ -75,7 +75,7 @@ cdef bint from_products(const double* G, Py_ssize_t k, Py_ssize_t d, double* S, 
     cdef double mean = 0, spread, low, high, scale, a, residual = 1
     cdef const double* source = G
     cdef double* target = S
-    cdef Py_ssize_t j, step
+    cdef Py_ssize_t j, _step
     if k > MOST_ROWS or 2 * d > 3 * k:
         return False
     for j in range(k):
@@ -86,8 +86,9 @@ cdef bint from_products(const double* G, Py_ssize_t k, Py_ssize_t d, double* S, 
     # No eigenvalue of H is above mean + sqrt(k - 1) standard deviations. A random G has all
     # within mean (1 -+ spread)^2; these are guesses, and only the number of steps depends on them.
     scale = 1 / sqrt(mean * (1 + spread * sqrt(k - 1.0)))
-    low, high = (1 - spread) * sqrt(mean) * scale, fmin(1, (1 + spread) * sqrt(mean) * scale)
-    for step in range(MOST_STEPS):
+    low = fmax(0.1, 1 - spread) * sqrt(mean) * scale
+    high = fmin(1, (1 + spread) * sqrt(mean) * scale)
+    for _step in range(MOST_STEPS):
         # All singular values are in (0, 1] here and so afterwards, as a < sqrt(3).
         a = fmin(1.7, sqrt(3 / (high * high + high * low + low * low)))
         schulz(H, source, k, d, 1.5 * a * scale, -0.5 * (a * scale) ** 3, target)
@@ -128,18 +129,18 @@ cdef int from_eigenvectors(const double* G, const double* near, double tolerance
     """Put S there; 1 if H does not tell it.  Destroys H = G G'."""
     cdef int rows = k, lwork = 1 + 6 * k + 2 * k * k, liwork = 3 + 5 * k, unit = 1, info, md
     cdef double one = 1, zero = 0, factor
-    cdef double* l = work
+    cdef double* eigen = work
     cdef double* P = work + k
     cdef double* rest = P + k * k
     cdef Py_ssize_t j, m = 0
-    dsyevd("V", "L", &rows, H, &rows, l, rest, &lwork, <int*> (rest + lwork), &liwork, &info)
-    if info != 0 or not l[k - 1] > 0:
+    dsyevd("V", "L", &rows, H, &rows, eigen, rest, &lwork, <int*> (rest + lwork), &liwork, &info)
+    if info != 0 or not eigen[k - 1] > 0:
         return 1
-    while not l[m] > SINGULAR * l[k - 1]:
+    while not eigen[m] > SINGULAR * eigen[k - 1]:
         m += 1
     if m == 0:
         for j in range(k):
-            factor = 1 / sqrt(sqrt(l[j]))
+            factor = 1 / sqrt(sqrt(eigen[j]))
             dscal(&rows, &factor, H + j * k, &unit)
         dsyrk("L", "N", &rows, &rows, &one, H, &rows, &zero, P, &rows)
         schulz(P, G, k, d, 0, 1, S)
@@ -149,11 +150,11 @@ cdef int from_eigenvectors(const double* G, const double* near, double tolerance
             return 1
         product(False, H, G, k, k, d, 1, 0, X)
         for j in range(m, k):
-            factor, md = 1 / sqrt(l[j]), d
+            factor, md = 1 / sqrt(eigen[j]), d
             dscal(&md, &factor, X + j * d, &unit)
         project_off(X + m * d, X, k - m, m, d, P)
         md = m * d
-        if ddot(&md, X, &unit, X, &unit) > tolerance * tolerance * l[k - 1]:
+        if ddot(&md, X, &unit, X, &unit) > tolerance * tolerance * eigen[k - 1]:
             return 1
         product(False, H, near, m, k, d, 1, 0, X)
         project_off(X + m * d, X, k - m, m, d, P)
@@ -162,7 +163,7 @@ cdef int from_eigenvectors(const double* G, const double* near, double tolerance
             return 1
         memcpy(X, S, m * d * sizeof(double))
         product(True, H, X, k, k, d, 1, 0, S)
-    if m > 0 or l[0] < SMALL * l[k - 1]:
+    if m > 0 or eigen[0] < SMALL * eigen[k - 1]:
         gram(S, k, d, H)
         schulz(H, S, k, d, 1.5, -0.5, X)
         memcpy(S, X, k * d * sizeof(double))
