@@ -36,10 +36,15 @@ def distinct_rows(X, weight, random_state):
     direction = random_state.standard_normal(X.shape[1])
     place = np.empty(len(rows))
     for block in row_blocks(len(rows), X.shape[1]):
-        # Not a product of BLAS, whose rounding would depend on where a row stands.
+        # Without BLAS, whose rounding would depend on where a row stands.
         place[block] = (dense(X[rows[block]]) * direction).sum(axis=1)
     order = np.argsort(place, kind="stable")
     return rows[order], weight[order]
+
+
+def weighted_sum(weight, X):
+    """Return weight @ X without BLAS, whose rounding would depend on where X is in memory."""
+    return np.einsum("i,ij->j", weight, X)
 
 
 def center_and_scale(X, rows, weight):
@@ -48,17 +53,18 @@ def center_and_scale(X, rows, weight):
     A distance that is rounding alone counts as 1.
     """
     share = weight / weight.sum()
-    largest = max(abs(float(X.max())), abs(float(X.min()))) or 1.0
+    # A power of 2 changes no rounding, and keeps squares from overflowing.
+    unit = np.ldexp(1.0, np.frexp(max(abs(float(X.max())), abs(float(X.min()))))[1] - 1)
     center, moved, square = (np.zeros(X.shape[1]) for _ in range(3))
     for block in row_blocks(len(rows), X.shape[1]):
-        center += share[block] @ (dense(X[rows[block]]).astype(np.float64) / largest)
+        center += weighted_sum(share[block], dense(X[rows[block]]).astype(np.float64) / unit)
     for block in row_blocks(len(rows), X.shape[1]):
-        distance = dense(X[rows[block]]).astype(np.float64) / largest - center
-        moved += share[block] @ distance
-        square += share[block] @ distance**2
+        distance = dense(X[rows[block]]).astype(np.float64) / unit - center
+        moved += weighted_sum(share[block], distance)
+        square += weighted_sum(share[block], distance**2)
     scale = np.sqrt((square - moved**2).clip(min=0).sum())
-    scale = largest * scale if scale > 1e-15 else 0.0
-    return largest * (center + moved), float(scale) or 1.0
+    scale = unit * scale if scale > 1e-15 else 0.0
+    return unit * (center + moved), float(scale) or 1.0
 
 
 def draw(weight, size, random_state):
@@ -143,13 +149,15 @@ class AutoencoderState:
         return used, error
 
     def revive(self, dead, X, rows, k):
-        """Point dead units at the residuals of as many rows, and let them start anew."""
+        """Point dead units at the residuals of as many rows, as long as those that live."""
         norms = np.linalg.norm(self.atoms[0], axis=1)
+        alive = np.delete(norms, dead) if len(dead) < len(norms) else norms
         x = np.concatenate([dense(X[row : row + 1]) for row in rows])
         residual = (x - self.decode(self.encode(x, k))) / self.scale
         norm = np.linalg.norm(residual, axis=1, keepdims=True)
         self.atoms[:, dead], self.units[:, dead] = 0, 0
-        self.atoms[0, dead] = np.median(norms) * residual / np.where(norm > 0, norm, 1)
+        self.atoms[0, dead] = residual / np.where(norm > 0, norm, 1)
+        self.atoms[0, dead] *= np.median(alive)
         self.units[3, dead] = np.log(FIRST_THRESHOLD)
 
     def encode(self, X, k):
