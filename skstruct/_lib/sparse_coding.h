@@ -154,13 +154,14 @@ INLINE REAL NAME(skstruct_largest_)(const REAL *x, ptrdiff_t n, REAL sign)
     return largest;
 }
 
-/* The first j at which |x[j]| is largest. */
+/* The first j < n at which |x[j]| is largest. */
 INLINE ptrdiff_t NAME(skstruct_argmax_)(const REAL *x, ptrdiff_t n)
 {
-    REAL largest = NAME(skstruct_largest_)(x, n, -1);
+    const REAL largest = NAME(skstruct_largest_)(x, n, -1);
     ptrdiff_t j, l;
-    for (j = 0; j < n; j += LANES) {
+    for (j = 0; j < n - LANES; j += LANES) {
         int found = 0;
+#pragma omp simd reduction(| : found)
         for (l = 0; l < LANES; l++)
             found |= (x[j + l] == largest) | (x[j + l] == -largest);
         if (found)
@@ -168,7 +169,7 @@ INLINE ptrdiff_t NAME(skstruct_argmax_)(const REAL *x, ptrdiff_t n)
     }
     while (j < n - 1 && x[j] != largest && x[j] != -largest)
         j++;
-    return j < n ? j : 0;
+    return j;
 }
 
 /* ---------------------------------------------------------------------- pursuits
@@ -248,13 +249,14 @@ INLINE ptrdiff_t NAME(skstruct_pursue_)(const REAL *correlation, const REAL *G, 
     REAL *V = work, *a = V + k * m, *rest = a + m, *score = ols ? rest + m : a;
     REAL *L = rest + 2 * m, *y = L + k * k, *copy = y + k;
     REAL scale = NAME(skstruct_largest_)(correlation, m, -1);
-    double start, energy, unit;
+    double start = 0, energy, unit;
     ptrdiff_t t = 0, i, j;
     if (!(scale >= SMALLEST))
         return 0;
     /* The sample is divided by its largest correlation, so that no square overflows. */
     unit = 1 / (double)scale;
-    for (i = 0, start = 0; i < d; i++)
+#pragma omp simd reduction(+ : start)
+    for (i = 0; i < d; i++)
         start += (x[i] * unit) * (x[i] * unit);
     energy = start;
     tol = tol * unit * unit;
