@@ -74,7 +74,7 @@ def gaussian_bandwidth_thresholds(n_samples, eigenvalues, finite_size=True):
     >>> from skstruct.density import gaussian_bandwidth_thresholds
     >>> thresholds = gaussian_bandwidth_thresholds(2000, [1.0] * 64)
     >>> {name: round(value, 3) for name, value in thresholds.items()}
-    {'h_g': 1.435, 'h_clt': 2.029, 'h_kl': 1.061, 'nn_sq': 71.998, 'alpha': 0.119}
+    {'h_g': 1.435, 'h_clt': 2.029, 'h_kl': 1.061, 'nn_sq': 72.057, 'alpha': 0.119}
     """
     check_scalar(n_samples, "n_samples", Real, min_val=1, include_boundaries="neither")
     s = check_array(eigenvalues, ensure_2d=False, dtype=np.float64, input_name="eigenvalues")

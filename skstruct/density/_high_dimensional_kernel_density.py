@@ -165,7 +165,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
     >>> X = np.random.RandomState(0).standard_normal((1000, 32))
     >>> density = HighDimensionalKernelDensity().fit(X)
     >>> round(density.bandwidth_, 2)
-    0.95
+    0.96
     >>> density.regime_
     'condensed'
     >>> bool(density.effective_samples(X[:1] + 0.1)[0] < 1000)
@@ -304,8 +304,6 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
     def _find_coordinates(self, X, sample_weight, on_pass):
         """Return coordinates in which the kernel is round, with the distinct rows of X in them."""
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("sample_weight is 0 for all samples; some must be positive.")
         kept = np.flatnonzero(weight)
         random_state = check_random_state(self.random_state)
         rows, weight = shuffled_distinct_rows((X[kept],), weight[kept], random_state)
