@@ -5,5 +5,13 @@ from skstruct.decomposition._k_sparse_autoencoder import KSparseAutoencoder
 from skstruct.decomposition._online_orthogonal_dictionary_learning import (
     OnlineOrthogonalDictionaryLearning,
 )
+from skstruct.decomposition._wasserstein_cp_dictionary_learning import (
+    WassersteinCPDictionaryLearning,
+)
 
-__all__ = ["KSparseAutoencoder", "OnlineOrthogonalDictionaryLearning", "batch_sparse_encode"]
+__all__ = [
+    "KSparseAutoencoder",
+    "OnlineOrthogonalDictionaryLearning",
+    "WassersteinCPDictionaryLearning",
+    "batch_sparse_encode",
+]
