@@ -21,7 +21,6 @@ import numpy as np
 from scipy.stats import loguniform, randint
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 
 from skstruct._lib.row_order import shuffled_distinct_rows
@@ -357,18 +356,22 @@ class MiniBatchSparseDictionary(
         self.n_steps_ = 0
 
     def _unit(self, rows):
-        """Return the rows in float64, without their negative part if need be, with norm 1 or 0."""
+        """Return rows in float64, without their negative part if need be, with norm 1 or 0."""
         rows = rows.astype(np.float64)
         if self.positive_dict:
             np.maximum(rows, 0.0, out=rows)
-        return normalize(normalize(rows, norm="max", copy=False), copy=False)
+        for order in (np.inf, 2):  # the first, so that no square overflows
+            norm = np.linalg.norm(rows, order, axis=1, keepdims=True)
+            rows /= np.where(norm > 0, norm, 1.0)
+        return rows
 
     def _replace(self, atoms, X):
-        """Put random samples in the place of atoms, as far as there are such that are not 0."""
-        X = self._unit(X[self._random_state.permutation(len(X))])
-        X = X[X.any(axis=1)][: len(atoms)]
-        atoms = atoms[: len(X)]
-        self._atoms[atoms] = X
+        """Put random samples in the place of atoms, as far as there are some with a direction."""
+        directed = X > 0 if self.positive_dict else X != 0
+        picked = self._random_state.permutation(np.flatnonzero(directed.any(axis=1)))
+        picked = picked[: len(atoms)]
+        atoms = atoms[: len(picked)]
+        self._atoms[atoms] = self._unit(X[picked])
         self._A[atoms] = self._A[:, atoms] = 0.0
         self._B[atoms] = 0.0
 
