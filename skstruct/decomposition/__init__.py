@@ -1,4 +1,4 @@
-"""Dictionaries: atoms that a few of make up a sample, and the codes that say which and how much."""
+"""Dictionaries: atoms, a few of which make up a sample, and codes that say which and how much."""
 
 from skstruct.decomposition._batch_sparse_coder import BatchSparseCoder
 from skstruct.decomposition._batch_sparse_encode import batch_sparse_encode
