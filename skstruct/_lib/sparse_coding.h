@@ -7,7 +7,7 @@
  *     skstruct_pursuit_{float,double}    orthogonal matching pursuit and least squares
  *     skstruct_lasso_{float,double}      the w that minimises |x - D' w|^2 / 2 + alpha |w|_1
  *
- * Long loops run over whole vectors of 64 bytes: m has to be a multiple of SKSTRUCT_ATOM_STEP,
+ * Long loops run over whole vectors of 64 bytes: m has to be a multiple of SKSTRUCT_STEP,
  * which is reached by atoms of zeros, that are never taken.  Reading is fastest where G begins at
  * a multiple of 64 bytes.  Nothing is allocated: skstruct_*_work says how many numbers of working
  * space a function takes.
@@ -16,36 +16,16 @@
 #define SKSTRUCT_SPARSE_CODING_H
 
 #include <float.h>
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include "simd.h"
+#include "active_set.h"
+#include "row_sums.h"
 
-enum {
-    SKSTRUCT_ATOM_STEP = 16,
-    SKSTRUCT_ENTRIES = 8 /* atoms that enter the active set of a lasso at a time */
-};
+enum { SKSTRUCT_ENTRIES = 8 }; /* atoms that enter the active set of a lasso at a time */
 
 static inline ptrdiff_t skstruct_pursuit_work(ptrdiff_t m, ptrdiff_t k)
 {
     return (k + 3) * m + (k + 2) * k;
 }
-
-/* The distance between rows of a matrix of n columns. */
-static inline ptrdiff_t skstruct_stride(ptrdiff_t n)
-{
-    return (n + SKSTRUCT_ATOM_STEP - 1) / SKSTRUCT_ATOM_STEP * SKSTRUCT_ATOM_STEP;
-}
-
-static inline ptrdiff_t skstruct_lasso_work(ptrdiff_t m, ptrdiff_t capacity)
-{
-    return m + (skstruct_stride(capacity) + 4) * skstruct_stride(capacity);
-}
-
-#define SKSTRUCT_PASTE_(a, b) a##b
-#define SKSTRUCT_PASTE(a, b) SKSTRUCT_PASTE_(a, b)
 
 /* DEPENDENT: an atom of which less than this, as a squared length, is outside the span of others
  *            counts as lying in it.
@@ -81,96 +61,13 @@ static inline ptrdiff_t skstruct_lasso_work(ptrdiff_t m, ptrdiff_t capacity)
 #elif defined(REAL)
 
 #define NAME(function) SKSTRUCT_PASTE(function, REAL)
-#define LANES ((ptrdiff_t)(64 / sizeof(REAL)))
+#define TILE (256 / sizeof(REAL))
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
-typedef REAL NAME(skstruct_vector_)
-    __attribute__((vector_size(64), aligned(sizeof(REAL)), may_alias));
 #else
 #define INLINE static inline
-typedef struct { REAL lane[64 / sizeof(REAL)]; } NAME(skstruct_vector_);
 #endif
-
-/* ---------------------------------------------------------------------- sums of rows */
-
-/* y += s x, for a vector */
-INLINE void NAME(skstruct_axpy_)(REAL s, const REAL *x, NAME(skstruct_vector_) *y)
-{
-#if defined(__GNUC__)
-    *y += s * *(const NAME(skstruct_vector_) *)x;
-#else
-    ptrdiff_t l;
-    for (l = 0; l < LANES; l++)
-        y->lane[l] += s * x[l];
-#endif
-}
-
-/* sum = the sum over i < n of f[i] times a row of the matrix: row index[i], or i if index is NULL.
- * Of the columns, the first `width`: 4 vectors, which hide the latency of an addition, or 1. */
-INLINE void NAME(skstruct_sum_tile_)(const REAL *f, const REAL *matrix, ptrdiff_t stride,
-                                     const int32_t *index, ptrdiff_t n, ptrdiff_t width,
-                                     REAL *sum)
-{
-    NAME(skstruct_vector_) acc[4] = {{0}};
-    ptrdiff_t i;
-    if (width == LANES) {
-        for (i = 0; i < n; i++)
-            NAME(skstruct_axpy_)(f[i], matrix + (index ? index[i] : i) * stride, &acc[0]);
-    } else {
-        for (i = 0; i < n; i++) {
-            const REAL *row = matrix + (index ? index[i] : i) * stride;
-            NAME(skstruct_axpy_)(f[i], row, &acc[0]);
-            NAME(skstruct_axpy_)(f[i], row + LANES, &acc[1]);
-            NAME(skstruct_axpy_)(f[i], row + 2 * LANES, &acc[2]);
-            NAME(skstruct_axpy_)(f[i], row + 3 * LANES, &acc[3]);
-        }
-    }
-    memcpy(sum, acc, sizeof acc);
-}
-
-/* The number of columns of the tile that begins at column j of m. */
-INLINE ptrdiff_t NAME(skstruct_width_)(ptrdiff_t j, ptrdiff_t m)
-{
-    return j + 4 * LANES <= m ? 4 * LANES : LANES;
-}
-
-INLINE ptrdiff_t NAME(skstruct_round_up_)(ptrdiff_t n)
-{
-    return (n + LANES - 1) / LANES * LANES;
-}
-
-/* The largest x[j], or |x[j]| if sign is -1 and not 1. */
-INLINE REAL NAME(skstruct_largest_)(const REAL *x, ptrdiff_t n, REAL sign)
-{
-    REAL largest = -(REAL)HUGE_VAL;
-    ptrdiff_t j;
-#pragma omp simd reduction(max : largest)
-    for (j = 0; j < n; j++) {
-        REAL v = sign * x[j];
-        v = v > x[j] ? v : x[j];
-        largest = v > largest ? v : largest;
-    }
-    return largest;
-}
-
-/* The first j < n at which |x[j]| is largest. */
-INLINE ptrdiff_t NAME(skstruct_argmax_)(const REAL *x, ptrdiff_t n)
-{
-    const REAL largest = NAME(skstruct_largest_)(x, n, -1);
-    ptrdiff_t j, l;
-    for (j = 0; j < n - LANES; j += LANES) {
-        int found = 0;
-#pragma omp simd reduction(| : found)
-        for (l = 0; l < LANES; l++)
-            found |= (x[j + l] == largest) | (x[j + l] == -largest);
-        if (found)
-            break;
-    }
-    while (j < n - 1 && x[j] != largest && x[j] != -largest)
-        j++;
-    return j;
-}
 
 /* ---------------------------------------------------------------------- pursuits
  *
@@ -191,7 +88,7 @@ INLINE void NAME(skstruct_take_atom_)(const REAL *row, const REAL *L, REAL root,
                                       ptrdiff_t t, ptrdiff_t m, REAL *V, REAL *a, REAL *rest,
                                       REAL *score, int ols)
 {
-    REAL sum[256 / sizeof(REAL)], inverse = 1 / root;
+    REAL sum[TILE], inverse = 1 / root;
     ptrdiff_t j, l, width;
     for (j = 0; j < m; j += width) {
         REAL *v = V + t * m + j;
@@ -311,133 +208,32 @@ SKSTRUCT_CLONES static inline ptrdiff_t NAME(skstruct_pursuit_)(
 
 /* ---------------------------------------------------------------------- lasso
  *
- * Feature-sign search.  The active set P has the atoms whose coefficients may differ from 0, and
- * the signs s that these then have.  On P the objective is a parabola: with
- *
- *     c = a - G w,   g = c_P - alpha s,   K = inv(G_PP)
- *
- * -g is its gradient and w_P + K g its minimum.  Go there, or to where the first coefficient
- * becomes 0, whose atom then leaves P.  At the minimum, w is the solution if no |c_j| outside of P
- * exceeds alpha; otherwise some of those j enter, with the signs of c_j.  Each round lowers the
- * objective, hence no P comes twice.  Rank-one updates keep K; c is computed anew in each round,
- * which is the only loop over m numbers for each atom of P, and mends what rounding does to K.
+ * Feature-sign search.  w is at the minimum for the atoms and signs of the active set P (see
+ * active_set.h).  With c = a - G w, it is the solution if no |c_j| outside of P exceeds alpha;
+ * otherwise some of those j enter, with the signs of c_j, and w goes on to the next minimum.  Each
+ * round lowers the objective, hence no P comes twice.  c is computed anew in each round, the only
+ * loop over m numbers for each atom of P; the gradient in it mends what rounding does to K.
  */
 
-typedef struct {
-    ptrdiff_t n, stride; /* atoms in P; between rows of K */
-    int32_t *atom;
-    REAL *w, *sign, *g, *step, *limit, *K; /* step and limit are scratch between the functions */
-} NAME(skstruct_active_);
-
-/* out = K x */
-INLINE void NAME(skstruct_apply_inverse_)(const NAME(skstruct_active_) *p, const REAL *x,
-                                          REAL *out)
+/* c = a - G w; take g = c_P - alpha s from it, put 0 in its place, return the largest |g|. */
+INLINE double NAME(skstruct_correlate_)(skstruct_active *p, const REAL *correlation,
+                                        const REAL *G, ptrdiff_t m, double alpha, REAL *w, REAL *c)
 {
-    REAL sum[256 / sizeof(REAL)];
-    ptrdiff_t j, width, columns = NAME(skstruct_round_up_)(p->n);
-    for (j = 0; j < columns; j += width) {
-        width = NAME(skstruct_width_)(j, columns);
-        NAME(skstruct_sum_tile_)(x, p->K + j, p->stride, NULL, p->n, width, sum);
-        memcpy(out + j, sum, width * sizeof *sum);
-    }
-}
-
-/* K += f x x'; x has room for whole vectors. */
-INLINE void NAME(skstruct_rank_one_)(NAME(skstruct_active_) *p, REAL f, REAL *x)
-{
-    ptrdiff_t i, j, columns = NAME(skstruct_round_up_)(p->n);
-    for (j = p->n; j < columns; j++)
-        x[j] = 0;
-    for (i = 0; i < p->n; i++) {
-        REAL s = f * x[i], *row = p->K + i * p->stride;
-#pragma omp simd
-        for (j = 0; j < columns; j++)
-            row[j] += s * x[j];
-    }
-}
-
-/* Atom j enters P; row is that of G. */
-INLINE void NAME(skstruct_enter_)(NAME(skstruct_active_) *p, const REAL *row, ptrdiff_t j, REAL w,
-                                  REAL sign, REAL g)
-{
-    ptrdiff_t i, n = p->n;
-    REAL rest = row[j], *gram = p->limit, *x = p->step, *new_row = p->K + n * p->stride;
-    for (i = 0; i < n; i++)
-        gram[i] = row[p->atom[i]];
-    NAME(skstruct_apply_inverse_)(p, gram, x);
-    for (i = 0; i < n; i++)
-        rest -= x[i] * gram[i];
-    /* The step of an atom in the span of P is to be long, not infinite: another one leaves. */
-    rest = rest > DEPENDENT * row[j] ? rest : DEPENDENT * row[j];
-    NAME(skstruct_rank_one_)(p, 1 / rest, x);
-    for (i = 0; i < n; i++)
-        new_row[i] = p->K[i * p->stride + n] = -x[i] / rest;
-    new_row[n] = 1 / rest;
-    p->atom[n] = (int32_t)j;
-    p->w[n] = w;
-    p->sign[n] = sign;
-    p->g[n] = g;
-    p->n++;
-}
-
-/* Atom number q leaves P, and the last one takes its place. */
-INLINE void NAME(skstruct_leave_)(NAME(skstruct_active_) *p, ptrdiff_t q)
-{
-    ptrdiff_t i, last = p->n - 1;
-    REAL *row = p->K + q * p->stride;
-    memcpy(p->step, row, p->n * sizeof *row);
-    NAME(skstruct_rank_one_)(p, -1 / row[q], p->step);
-    for (i = 0; i <= last; i++)
-        p->K[i * p->stride + q] = p->K[i * p->stride + last];
-    memcpy(row, p->K + last * p->stride, last * sizeof *row);
-    p->atom[q] = p->atom[last];
-    p->w[q] = p->w[last];
-    p->sign[q] = p->sign[last];
-    p->g[q] = p->g[last];
-    p->n--;
-}
-
-/* Go to the minimum on P, which loses the atoms whose coefficients become 0 on the way. */
-INLINE void NAME(skstruct_descend_)(NAME(skstruct_active_) *p)
-{
-    for (;;) {
-        REAL length = 1;
-        ptrdiff_t i;
-        NAME(skstruct_apply_inverse_)(p, p->g, p->step);
-        for (i = 0; i < p->n; i++) {
-            REAL s = p->step[i];
-            REAL limit = s * p->sign[i] < 0 ? -p->w[i] / s : (REAL)HUGE_VAL;
-            p->limit[i] = limit > 0 ? limit : 0;
-            length = p->limit[i] < length ? p->limit[i] : length;
-        }
-        for (i = 0; i < p->n; i++) {
-            p->w[i] += length * p->step[i];
-            p->g[i] *= 1 - length;
-        }
-        if (length == 1)
-            return;
-        for (i = p->n; i-- > 0;)
-            if (p->limit[i] <= length)
-                NAME(skstruct_leave_)(p, i);
-    }
-}
-
-/* c = a - G w; take g from it, put 0 in its place, and return the largest |g|. */
-INLINE REAL NAME(skstruct_correlate_)(NAME(skstruct_active_) *p, const REAL *correlation,
-                                      const REAL *G, ptrdiff_t m, REAL alpha, REAL *c)
-{
-    REAL sum[256 / sizeof(REAL)], largest = 0;
+    REAL sum[TILE];
+    double largest = 0;
     ptrdiff_t i, j, width;
+    for (i = 0; i < p->n; i++)
+        w[i] = (REAL)p->w[i];
     for (j = 0; j < m; j += width) {
         width = NAME(skstruct_width_)(j, m);
-        NAME(skstruct_sum_tile_)(p->w, G + j, m, p->atom, p->n, width, sum);
+        NAME(skstruct_sum_tile_)(w, G + j, m, p->atom, p->n, width, sum);
 #pragma omp simd
         for (i = 0; i < width; i++)
             c[j + i] = correlation[j + i] - sum[i];
     }
     for (i = 0; i < p->n; i++) {
         p->g[i] = c[p->atom[i]] - alpha * p->sign[i];
-        largest = p->g[i] > largest ? p->g[i] : -p->g[i] > largest ? -p->g[i] : largest;
+        largest = fabs(p->g[i]) > largest ? fabs(p->g[i]) : largest;
         c[p->atom[i]] = 0;
     }
     return largest;
@@ -470,57 +266,122 @@ INLINE ptrdiff_t NAME(skstruct_choose_)(const REAL *c, ptrdiff_t m, REAL sign, R
     return n_chosen;
 }
 
-/* The lasso of one sample.  n_start atoms and coefficients to start from are in support and code;
- * these have room for `capacity` of them, which is at least the rank of D and SKSTRUCT_ENTRIES
- * more, or m.  `tol` is relative to alpha: no derivative of the solution is off by more, as far as
- * rounding allows.  *converged becomes 0 if that took more than max_iter rounds. */
+/* What of atom j, whose row of G is given, is outside the span of P. */
+INLINE double NAME(skstruct_outside_)(skstruct_active *p, const REAL *row, ptrdiff_t j)
+{
+    ptrdiff_t i;
+    for (i = 0; i < p->n; i++)
+        p->gram[i] = row[p->atom[i]];
+    return skstruct_rest(p, row[j]);
+}
+
+/* Let atom j, at which c is given, enter.  If it depends on P, it takes the place of those in P
+ * whose coefficients become 0 first as it takes over from them; that is for a minimum only.
+ * Return 0 if j has to wait for the next one. */
+INLINE int NAME(skstruct_introduce_)(skstruct_active *p, const REAL *row, ptrdiff_t j, double c,
+                                     double alpha, int at_minimum, ptrdiff_t capacity)
+{
+    const double sign = c < 0 ? -1 : 1, least = 1e-3 * DEPENDENT * row[j];
+    double w = 0, rest, length, full;
+    ptrdiff_t i;
+    for (;;) {
+        rest = NAME(skstruct_outside_)(p, row, j);
+        if (rest > DEPENDENT * row[j] && p->n < capacity)
+            break;
+        if (!at_minimum)
+            return 0;
+        rest = rest > least ? rest : least;
+        full = fabs(c - alpha * sign) / rest;
+        for (i = 0; i < p->n; i++)
+            p->step[i] *= sign;
+        length = skstruct_reach(p, full);
+        if (length == full && p->n < capacity) {
+            for (i = 0; i < p->n; i++)
+                p->step[i] *= sign;
+            break;
+        }
+        w += sign * length;
+        skstruct_go(p, length);
+        if (length == full)
+            return 1;
+    }
+    skstruct_enter(p, j, rest, w, sign, c - alpha * sign);
+    return 1;
+}
+
+/* Compute K from its atoms, those that depend on others left out. */
+INLINE void NAME(skstruct_rebuild_)(skstruct_active *p, const REAL *G, ptrdiff_t m, ptrdiff_t n)
+{
+    ptrdiff_t i;
+    p->n = 0;
+    for (i = 0; i < n; i++) {
+        ptrdiff_t j = p->atom[i];
+        double rest = NAME(skstruct_outside_)(p, G + j * m, j);
+        if (rest > DEPENDENT * 1e-3 * G[j * m + j])
+            skstruct_enter(p, j, rest, p->w[i], p->sign[i], p->g[i]);
+    }
+}
+
+static inline ptrdiff_t NAME(skstruct_lasso_work_)(ptrdiff_t m, ptrdiff_t capacity)
+{
+    ptrdiff_t doubles = skstruct_active_work(capacity);
+    return m + skstruct_round_up(capacity) + doubles * (ptrdiff_t)(sizeof(double) / sizeof(REAL));
+}
+
+/* The lasso of one sample.  n_start atoms and coefficients to start from are in support and code,
+ * which have room for `capacity`, at least the rank of D.  `tol` is relative to alpha: how far
+ * the derivatives may be from those of a solution; rounding is added.  *converged becomes 0 if
+ * max_iter rounds were not enough.  work is at a multiple of 8 bytes. */
 SKSTRUCT_CLONES static inline ptrdiff_t NAME(skstruct_lasso_)(
     const REAL *correlation, const REAL *G, ptrdiff_t m, double alpha, int positive, double tol,
     ptrdiff_t max_iter, ptrdiff_t capacity, REAL *work, int32_t *support, REAL *code,
     ptrdiff_t n_start, int *converged)
 {
-    NAME(skstruct_active_) p;
+    skstruct_active p;
     int32_t chosen[SKSTRUCT_ENTRIES];
-    const REAL flip = positive ? 1 : -1, top = NAME(skstruct_largest_)(correlation, m, -1);
-    REAL *c = work, off, most, slack, scale;
-    ptrdiff_t i, j, n, room;
-    p.n = 0;
-    p.stride = skstruct_stride(capacity);
-    p.atom = support;
-    p.w = code;
-    p.sign = c + m;
-    p.g = p.sign + p.stride;
-    p.step = p.g + p.stride;
-    p.limit = p.step + p.stride;
-    p.K = p.limit + p.stride;
-    for (i = 0; i < n_start; i++)
-        if (!(positive && code[i] < 0))
-            NAME(skstruct_enter_)(&p, G + support[i] * m, support[i], code[i],
-                                  code[i] < 0 ? -1 : 1, 0);
+    const REAL flip = positive ? 1 : -1;
+    const double top = NAME(skstruct_largest_)(correlation, m, -1);
+    REAL *c = work, *w = c + m;
+    double off, most, slack, before = HUGE_VAL;
+    ptrdiff_t i, j, n;
+    skstruct_active_init(&p, capacity, support, (double *)(w + skstruct_round_up(capacity)));
+    for (i = n = 0; i < n_start; i++) {
+        if (positive && code[i] < 0)
+            continue;
+        p.atom[n] = support[i];
+        p.w[n] = code[i];
+        p.sign[n++] = code[i] < 0 ? -1 : 1;
+    }
+    NAME(skstruct_rebuild_)(&p, G, m, n);
     *converged = 0;
     while (max_iter-- > 0) {
-        off = NAME(skstruct_correlate_)(&p, correlation, G, m, (REAL)alpha, c);
-        most = NAME(skstruct_largest_)(c, m, flip) - (REAL)alpha;
-        for (i = 0, scale = top; i < p.n; i++)
-            scale += p.w[i] * p.sign[i] * G[p.atom[i] * (m + 1)];
-        slack = (REAL)(tol * alpha) + 8 * EPSILON * scale;
+        off = NAME(skstruct_correlate_)(&p, correlation, G, m, alpha, w, c);
+        most = NAME(skstruct_largest_)(c, m, flip) - alpha;
+        for (i = 0, slack = top; i < p.n; i++)
+            slack += fabs(p.w[i]) * G[p.atom[i] * (m + 1)];
+        slack = tol * alpha + 8 * EPSILON * slack;
         *converged = off <= slack && most <= slack;
-        room = capacity - p.n < SKSTRUCT_ENTRIES ? capacity - p.n : SKSTRUCT_ENTRIES;
-        if (*converged || (off <= slack && room == 0))
+        if (*converged)
             break;
+        if (off > slack && off > 0.01 * before) /* K has become inexact */
+            NAME(skstruct_rebuild_)(&p, G, m, p.n);
+        before = off;
         if (most > off) {
-            n = NAME(skstruct_choose_)(c, m, flip, (REAL)alpha + (REAL)0.3 * most, room, chosen);
+            before = most;
+            n = NAME(skstruct_choose_)(c, m, flip, (REAL)(alpha + 0.3 * most), SKSTRUCT_ENTRIES,
+                                       chosen);
             for (i = 0; i < n; i++) {
-                REAL sign = c[j = chosen[i]] < 0 ? -1 : 1;
-                NAME(skstruct_enter_)(&p, G + j * m, j, 0, sign, c[j] - sign * (REAL)alpha);
+                j = chosen[i];
+                if (!NAME(skstruct_introduce_)(&p, G + j * m, j, c[j], alpha, i == 0, capacity))
+                    break;
             }
         }
-        NAME(skstruct_descend_)(&p);
+        skstruct_descend(&p);
     }
     for (i = n = 0; i < p.n; i++) {
-        if (code[i] * p.sign[i] > 0) {
-            support[n] = support[i];
-            code[n++] = code[i];
+        if (p.w[i] * p.sign[i] > 0) {
+            support[n] = p.atom[i];
+            code[n++] = (REAL)p.w[i];
         }
     }
     return n;
@@ -541,7 +402,7 @@ SKSTRUCT_CLONES static inline void NAME(skstruct_threshold_)(REAL *a, ptrdiff_t 
 }
 
 #undef NAME
-#undef LANES
+#undef TILE
 #undef INLINE
 
 #endif

@@ -28,7 +28,6 @@ from skstruct._validation import Interval, StrOptions, validate_params
 from skstruct.decomposition._batch_sparse_encode_fast import (
     ALGORITHMS,
     ATOM_STEP,
-    ENTRIES,
     ROW_BLOCK,
     encode,
 )
@@ -221,11 +220,11 @@ def _given(name, array, shape, dtype):
 
 def _room(algorithm, n_nonzero_coefs, tol, n_atoms, n_features):
     """Return how many atoms a code, or the active set of a lasso, may have."""
-    if algorithm == "lasso_cd":
-        return min(n_atoms, n_features + ENTRIES)
     if algorithm in ("hard", "soft"):
         return n_atoms
     largest = n_atoms if algorithm == "topk" else min(n_atoms, n_features)
+    if algorithm == "lasso_cd":
+        return largest
     if n_nonzero_coefs is None:
         by_default = largest if tol is not None and algorithm in PURSUITS else n_features // 10
         n_nonzero_coefs = max(1, by_default)

@@ -16,11 +16,10 @@ import numpy as np
 
 cdef extern from "sparse_coding.h" nogil:
     enum:
-        SKSTRUCT_ATOM_STEP
-        SKSTRUCT_ENTRIES
-    Py_ssize_t skstruct_stride(Py_ssize_t n)
+        SKSTRUCT_STEP
+    Py_ssize_t skstruct_round_up(Py_ssize_t n)
     Py_ssize_t skstruct_pursuit_work(Py_ssize_t m, Py_ssize_t k)
-    Py_ssize_t skstruct_lasso_work(Py_ssize_t m, Py_ssize_t capacity)
+    Py_ssize_t skstruct_lasso_work_float(Py_ssize_t m, Py_ssize_t capacity)
     Py_ssize_t skstruct_pursuit_float(
         const float* a, const float* G, Py_ssize_t m, const float* x, const float* D,
         Py_ssize_t d, Py_ssize_t k, double tol, int ols, float* work, int32_t* support,
@@ -62,8 +61,7 @@ cdef enum:
     SOFT = 5
 
 ROW_BLOCK = BLOCK
-ATOM_STEP = SKSTRUCT_ATOM_STEP
-ENTRIES = SKSTRUCT_ENTRIES
+ATOM_STEP = SKSTRUCT_STEP
 ALGORITHMS = {"omp": OMP, "ols": OLS, "lasso_cd": LASSO, "topk": TOPK, "hard": HARD, "soft": SOFT}
 
 
@@ -83,7 +81,7 @@ cdef Py_ssize_t work_size(const Task* task) noexcept nogil:
     if task.algorithm <= OLS:
         return skstruct_pursuit_work(task.m, task.k)
     if task.algorithm == LASSO:
-        return skstruct_lasso_work(task.m, task.k)
+        return skstruct_lasso_work_float(task.m, task.k)
     return 2 * task.m
 
 
@@ -235,7 +233,7 @@ def encode(const floating[:, ::1] X, const floating[:, ::1] D, const floating[:,
     task.k, task.tol, task.alpha, task.positive, task.max_iter = k, tol, alpha, positive, max_iter
     if G is not None:
         gram = &G[0, 0]
-    n_work = skstruct_stride(work_size(&task))
+    n_work = skstruct_round_up(work_size(&task))
     memory = malloc(64 + (BLOCK * m + n_work + m) * sizeof(floating) + m * sizeof(int32_t))
     if memory == NULL:
         raise MemoryError()
