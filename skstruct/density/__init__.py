@@ -9,11 +9,17 @@ from skstruct.density._incremental_gaussian_mixture_classifier import (
 from skstruct.density._incremental_gaussian_mixture_regressor import (
     IncrementalGaussianMixtureRegressor,
 )
+from skstruct.density._kde_mode_finder import KDEModeFinder
+from skstruct.density._kernel_thinning import KernelThinning
+from skstruct.density._thinned_estimator import ThinnedEstimator
 
 __all__ = [
     "HighDimensionalKernelDensity",
     "IncrementalGaussianMixture",
     "IncrementalGaussianMixtureClassifier",
     "IncrementalGaussianMixtureRegressor",
+    "KDEModeFinder",
+    "KernelThinning",
+    "ThinnedEstimator",
     "gaussian_bandwidth_thresholds",
 ]
