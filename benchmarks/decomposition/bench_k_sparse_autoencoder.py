@@ -240,12 +240,13 @@ def figures():
     for name, k_init in (("without", None), ("with", "auto")):
         line(f"{name} schedule, 6 of 256", (2.0, 3.0), n_nonzero=6, k_init=k_init, **rate)
         line(f"{name} schedule, 16 of 512", (1.0, 1.5), n_components=512, k_init=k_init, **rate)
-    for n_nonzero in (1, 2, 4):
-        for revive in (False, True):
-            line(
-                f"{n_nonzero} of 256, no schedule, resample_dead={revive}", (1.0, 2.0),
-                n_nonzero=n_nonzero, k_init=None, resample_dead=revive,
-            )  # fmt: skip
+    for n_nonzero in (6, 4, 1):
+        for k_init in (None, "auto"):
+            for revive in (False, True):
+                line(
+                    f"{n_nonzero} of 256, k_init={k_init}, resample_dead={revive}", (1.0, 2.0),
+                    n_nonzero=n_nonzero, k_init=k_init, resample_dead=revive,
+                )  # fmt: skip
     line("thresholds, 16 of 256", (1.0, 1.0), activation="threshold")
     raw, pca, lasso = [], [], []
     for seed in seeds:

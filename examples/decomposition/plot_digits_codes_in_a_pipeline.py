@@ -4,8 +4,8 @@ How many atoms a digit needs: codes in a pipeline
 
 A k-sparse autoencoder turns each digit into a few of 256 atoms, and a linear classifier reads the
 digit off their values. How many to keep is a parameter like any other: a grid search tries them.
-With one or two atoms a digit, the atoms are whole digits; with many, they are parts that many
-digits share.
+With one atom a digit, the atoms are whole digits; with many, they are parts that many digits
+share.
 """
 
 import matplotlib.pyplot as plt
@@ -63,7 +63,7 @@ axis.set_xticks(ks, labels=ks)
 axis.set(xlabel="n_nonzero", ylabel="accuracy of 4 folds", title="Digits from 256 atoms")
 axis.legend()
 rows = right.subfigures(3, 1)
-for row, k in zip(rows, (2, 8, 64), strict=True):
+for row, k in zip(rows, (1, 8, 64), strict=True):
     autoencoder = KSparseAutoencoder(256, k, max_iter=40, random_state=0).fit(X)
     energy = (autoencoder.transform(X) ** 2).sum(axis=0)
     most_used = np.argsort(-energy)[:24]

@@ -170,7 +170,7 @@ def train(const floating[:, ::1] X, const int64_t[::1] rows, const int64_t[::1] 
     cdef floating[::1] work = np.empty(2 * n_units, dtype)
     cdef floating[:, ::1] gradient = np.empty((2, n_features), dtype)  # of an atom, of c
     cdef floating[:, ::1] g = np.empty((3, n_units), dtype)  # of b, of theta, rows near theta
-    cdef floating[:, ::1] theta = np.zeros((2, n_units), dtype)  # and the least z that is looked at
+    cdef floating[:, ::1] theta = np.zeros((2, n_units), dtype)  # and what is near enough to it
     cdef floating[:, ::1] code = np.empty((2, capacity), dtype)  # by rows, by units
     cdef floating[:, ::1] back = np.empty((2, capacity), dtype)
     cdef int32_t[:, ::1] index = np.empty((2, capacity), np.int32)
@@ -252,17 +252,17 @@ def encode(const floating[:, ::1] X, Py_ssize_t start, const double[::1] center,
            int64_t[::1] indptr):
     """Write codes of the rows of X from `start` on; return the row for which there is no room."""
     cdef Py_ssize_t n_units = W.shape[0], n_features = W.shape[1], n_rows, first, i, j, n
-    cdef Py_ssize_t end = X.shape[0]
+    cdef Py_ssize_t end = X.shape[0], size = min(BLOCK, end)
     cdef int64_t position = indptr[start]
     dtype = np.float32 if floating is float else np.float64
-    cdef floating[:, ::1] E = np.empty((BLOCK, n_features), dtype)
-    cdef floating[:, ::1] Z = np.empty((BLOCK, n_units), dtype)
+    cdef floating[:, ::1] E = np.empty((size, n_features), dtype)
+    cdef floating[:, ::1] Z = np.empty((size, n_units), dtype)
     cdef floating[::1] work = np.empty(2 * n_units, dtype)
     cdef int32_t[::1] index = np.empty(n_units, np.int32)
     with nogil:
         first = start
         while first < end:
-            n_rows = min(BLOCK, end - first)
+            n_rows = min(size, end - first)
             for i in range(n_rows):
                 standardize(&X[first + i, 0], &center[0], scale, &c[0], n_features, &E[i, 0])
             preactivate(&E[0, 0], &W[0, 0], &b[0], n_rows, n_units, n_features, &Z[0, 0])
