@@ -33,15 +33,24 @@ SKSTRUCT_INLINE double skstruct_row_distances(double *D, double a, const double 
     return low;
 }
 
-/* low[i] = the smallest D of the row so far */
+/* Keep the k smallest D of each row, in ascending order, in `lowest`. */
 SKSTRUCT_CLONES static void skstruct_tile_nearest(double *tile, const double *a, const double *b,
                                                   ptrdiff_t rows, ptrdiff_t cols,
-                                                  ptrdiff_t diagonal, double *low)
+                                                  ptrdiff_t diagonal, ptrdiff_t k, double *lowest)
 {
-    ptrdiff_t i;
-    for (i = 0; i < rows; i++) {
-        double here = skstruct_row_distances(tile + i * cols, a[i], b, cols, i + diagonal);
-        low[i] = here < low[i] ? here : low[i];
+    ptrdiff_t i, j, p;
+
+    for (i = 0; i < rows; i++, lowest += k) {
+        double *D = tile + i * cols;
+        if (skstruct_row_distances(D, a[i], b, cols, i + diagonal) >= lowest[k - 1])
+            continue;
+        for (j = 0; j < cols; j++) {
+            if (D[j] >= lowest[k - 1])
+                continue;
+            for (p = k - 1; p > 0 && lowest[p - 1] > D[j]; p--)
+                lowest[p] = lowest[p - 1];
+            lowest[p] = D[j];
+        }
     }
 }
 

@@ -27,10 +27,10 @@ import numpy as np
 from scipy.optimize import brentq
 from sklearn.utils.validation import check_array, check_scalar
 
-from skstruct._lib.row_blocks import one_blas_thread
+from skstruct._lib.row_blocks import for_row_blocks
+from skstruct.density._high_dimensional_kernel_density_fast import nearest
 
 N_QUERIES = 512  # rows at which the edge of the distances is looked at
-ROWS, COLUMNS = 64, 4096
 
 
 def gaussian_bandwidth_thresholds(n_samples, eigenvalues, finite_size=True):
@@ -114,7 +114,7 @@ def gaussian_bandwidth_thresholds(n_samples, eigenvalues, finite_size=True):
     }
 
 
-def edge_bandwidth(Z, squares, weight, edge_k):
+def edge_bandwidth(Z, squares, weight, edge_k, n_jobs=None):
     """Return h_G of rows of any distribution: Hill's estimate of the slope at the lowest energies.
 
     The rows Z are distinct and in random order, `squares` their squared norms. At each of the
@@ -125,18 +125,17 @@ def edge_bandwidth(Z, squares, weight, edge_k):
     k = min(edge_k, len(Z) - 2)
     if k == 0:
         return np.inf
-    n_queries = min(N_QUERIES, len(Z))
-    gaps = np.empty(n_queries)
-    with one_blas_thread():
-        for first in range(0, n_queries, ROWS):
-            rows = np.arange(first, min(first + ROWS, n_queries))
-            lowest = np.full((len(rows), k + 1), np.inf)
-            for start in range(0, len(Z), COLUMNS):
-                points = slice(start, start + COLUMNS)
-                D = squares[rows, np.newaxis] + squares[points] - 2 * Z[rows] @ Z[points].T
-                own = (rows >= start) & (rows < start + COLUMNS)
-                D[own, rows[own] - start] = np.inf
-                lowest = np.partition(np.hstack([lowest, D]), k, axis=1)[:, : k + 1]
-            lowest = np.maximum(lowest, 0.0)
-            gaps[rows] = 0.5 * (lowest[:, k:] - lowest[:, :k]).mean(axis=1)
-    return float(np.sqrt(np.average(gaps, weights=weight[:n_queries])))
+    lowest = nearest_squared(Z, squares, min(N_QUERIES, len(Z)), k + 1, n_jobs)
+    gaps = 0.5 * (lowest[:, k:] - lowest[:, :k]).mean(axis=1)
+    return float(np.sqrt(np.average(gaps, weights=weight[: len(gaps)])))
+
+
+def nearest_squared(Z, squares, n_rows, k, n_jobs=None):
+    """Return the k smallest squared distances of each of the first rows of Z to the others."""
+    out = np.empty((n_rows, k))
+
+    def block(rows):
+        nearest(Z[rows], Z, squares, rows.start, out[rows])
+
+    for_row_blocks(block, n_rows, n_jobs)
+    return out

@@ -280,7 +280,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         self._cells = None
         if in_cells or self.algorithm == "cells":
             self._cells = CellList(self._points, self._weight, self._h, self.rtol)
-        h_g = edge_bandwidth(self._points, self._squares, self._weight, self.edge_k)
+        h_g = edge_bandwidth(self._points, self._squares, self._weight, self.edge_k, self.n_jobs)
         unit = self._bandwidth_unit()
         self.bandwidth_ = float(self._h * unit)
         self.covariance_ = self._coordinates.covariance(self._h)
@@ -337,7 +337,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
             eigenvalues = np.maximum(np.linalg.eigvalsh(covariance), 0)
             h = gaussian_bandwidth_thresholds(n, eigenvalues)["h_kl"]
         elif self.bandwidth == "nn":
-            h = np.sqrt(loo.nearest_squared() / d)
+            h = np.sqrt(loo.mean_nearest() / d)
         elif isinstance(self.bandwidth, str):
             base = n if self.bandwidth == "scott" else n * (d + 2) / 4
             h = base ** (-1 / (d + 4)) * np.sqrt(np.trace(covariance) / d)

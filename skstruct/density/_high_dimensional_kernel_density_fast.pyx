@@ -19,7 +19,7 @@ cdef extern from "leave_one_out.h" nogil:
         SKSTRUCT_GRID
     void skstruct_tile_nearest(
         double* tile, const double* a, const double* b, Py_ssize_t rows, Py_ssize_t cols,
-        Py_ssize_t diagonal, double* low)
+        Py_ssize_t diagonal, Py_ssize_t k, double* lowest)
     void skstruct_tile_moments(
         double* tile, const double* a, const double* b, const double* w, Py_ssize_t rows,
         Py_ssize_t cols, Py_ssize_t diagonal, double s, double* low, double* sums)
@@ -35,53 +35,54 @@ cdef extern from "leave_one_out.h" nogil:
 GRID_SIZE = SKSTRUCT_GRID
 
 
-cdef enum Pass:
-    NEAREST
-    MOMENTS
-    GRID
-
-
-cdef double* new_work(Py_ssize_t n_extra) except NULL:
-    cdef double* work = <double*> malloc((TILE_WORK + n_extra) * sizeof(double))
+cdef double* new_work() except NULL:
+    cdef double* work = <double*> malloc(TILE_WORK * sizeof(double))
     if work == NULL:
         raise MemoryError()
     return work
 
 
-cdef void block_pass(Pass which, const double* Q, Py_ssize_t rows, const double* C,
+cdef void block_sums(bint on_grid, const double* Q, Py_ssize_t rows, const double* C,
                      const double* squares, const double* weight, Py_ssize_t n_points,
                      Py_ssize_t n_features, Py_ssize_t first, double s, double* low, double* sums,
                      double* work) noexcept nogil:
-    """Add up the sums of at most TILE_ROWS rows; low is the squared distance of the nearest."""
+    """Sums of at most TILE_ROWS rows, for ten bandwidths or as moments; low is the smallest D."""
     cdef double* a = work + TILE_ROWS * TILE_COLS
     cdef Py_ssize_t start = 0, cols, i
     scaled_norms(Q, rows, n_features, 1.0, a)
+    memset(sums, 0, rows * (SKSTRUCT_GRID if on_grid else SKSTRUCT_MOMENTS) * sizeof(double))
     for i in range(rows):
         low[i] = INFINITY
     while start < n_points:
         cols = min(TILE_COLS, n_points - start)
         products(Q, rows, C + start * n_features, cols, n_features, -2.0, work)
-        if which == NEAREST:
-            skstruct_tile_nearest(work, a, squares + start, rows, cols, first - start, low)
-        elif which == MOMENTS:
-            skstruct_tile_moments(work, a, squares + start, weight + start, rows, cols,
-                                  first - start, s, low, sums)
-        else:
+        if on_grid:
             skstruct_tile_grid(work, a, squares + start, weight + start, rows, cols,
                                first - start, s, low, sums)
+        else:
+            skstruct_tile_moments(work, a, squares + start, weight + start, rows, cols,
+                                  first - start, s, low, sums)
         start += TILE_COLS
 
 
 def nearest(const double[:, ::1] Q, const double[:, ::1] C, const double[::1] squares,
-            Py_ssize_t first, double[::1] out):
-    """out[i] = squared distance of row i to the nearest point."""
-    cdef Py_ssize_t start = 0, n_rows = Q.shape[0]
-    cdef double* work = new_work(0)
+            Py_ssize_t first, double[:, ::1] out):
+    """out[i] = the smallest squared distances of row i to the points, in ascending order."""
+    cdef Py_ssize_t start = 0, tile, rows, cols, n_rows = Q.shape[0], n_features = C.shape[1]
+    cdef double* work = new_work()
+    cdef double* a = work + TILE_ROWS * TILE_COLS
+    out[:, :] = INFINITY
     with nogil:
         while start < n_rows:
-            block_pass(NEAREST, &Q[start, 0], min(TILE_ROWS, n_rows - start), &C[0, 0],
-                       &squares[0], NULL, C.shape[0], C.shape[1], first + start, 0.0, &out[start],
-                       NULL, work)
+            rows = min(TILE_ROWS, n_rows - start)
+            scaled_norms(&Q[start, 0], rows, n_features, 1.0, a)
+            tile = 0
+            while tile < C.shape[0]:
+                cols = min(TILE_COLS, C.shape[0] - tile)
+                products(&Q[start, 0], rows, &C[tile, 0], cols, n_features, -2.0, work)
+                skstruct_tile_nearest(work, a, &squares[tile], rows, cols, first + start - tile,
+                                      out.shape[1], &out[start, 0])
+                tile += TILE_COLS
             start += TILE_ROWS
         free(work)
 
@@ -96,13 +97,12 @@ def moments(const double[:, ::1] Q, const double[:, ::1] C, const double[::1] sq
     cdef Py_ssize_t start = 0, rows, i, n_rows = Q.shape[0]
     cdef double[TILE_ROWS] low
     cdef double* sums
-    cdef double* work = new_work(0)
+    cdef double* work = new_work()
     with nogil:
         while start < n_rows:
             rows = min(TILE_ROWS, n_rows - start)
             sums = &out[start, 0]
-            memset(sums, 0, rows * SKSTRUCT_MOMENTS * sizeof(double))
-            block_pass(MOMENTS, &Q[start, 0], rows, &C[0, 0], &squares[0], &weight[0], C.shape[0],
+            block_sums(False, &Q[start, 0], rows, &C[0, 0], &squares[0], &weight[0], C.shape[0],
                        C.shape[1], first + start, s, low, sums, work)
             for i in range(rows):
                 sums[3] /= sums[0] * sums[0]
@@ -121,13 +121,12 @@ def grid(const double[:, ::1] Q, const double[:, ::1] C, const double[::1] squar
     cdef Py_ssize_t start = 0, rows, i, k, n_rows = Q.shape[0]
     cdef double[TILE_ROWS] low
     cdef double* sums
-    cdef double* work = new_work(0)
+    cdef double* work = new_work()
     with nogil:
         while start < n_rows:
             rows = min(TILE_ROWS, n_rows - start)
             sums = &out[start, 0]
-            memset(sums, 0, rows * SKSTRUCT_GRID * sizeof(double))
-            block_pass(GRID, &Q[start, 0], rows, &C[0, 0], &squares[0], &weight[0], C.shape[0],
+            block_sums(True, &Q[start, 0], rows, &C[0, 0], &squares[0], &weight[0], C.shape[0],
                        C.shape[1], first + start, s, low, sums, work)
             for i in range(rows):
                 for k in range(SKSTRUCT_GRID):
@@ -147,7 +146,7 @@ def shares(const double[:, ::1] Z, const double[::1] squares, const double[::1] 
     cdef Py_ssize_t start = first, stop = first + total.shape[0], tile, rows, n_points = Z.shape[0]
     cdef int n_features = <int> Z.shape[1], k, n
     cdef double one = 1.0
-    cdef double* work = new_work(0)
+    cdef double* work = new_work()
     cdef double* a = work + TILE_ROWS * TILE_COLS
     with nogil:
         memset(&total[0], 0, total.shape[0] * sizeof(double))

@@ -29,11 +29,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skstruct._lib.row_blocks import for_row_blocks
+from skstruct.density._bandwidth_thresholds import nearest_squared
 from skstruct.density._high_dimensional_kernel_density_fast import (
     GRID_SIZE,
     grid,
     moments,
-    nearest,
     shares,
 )
 
@@ -80,16 +80,11 @@ class LeaveOneOut:
         for_row_blocks(block, len(self.Z), self.n_jobs)
         return out
 
-    def nearest_squared(self, n_rows=None):
+    def mean_nearest(self, n_rows=None):
         """Return the weighted mean squared distance of the first rows to their nearest one."""
         n_rows = len(self.Z) if n_rows is None else min(n_rows, len(self.Z))
-        out = np.empty(n_rows)
-
-        def block(rows):
-            nearest(self.Z[rows], self.Z, self.squares, rows.start, out[rows])
-
-        for_row_blocks(block, n_rows, self.n_jobs)
-        return float(np.average(out, weights=self.weight[:n_rows]))
+        lowest = nearest_squared(self.Z, self.squares, n_rows, 1, self.n_jobs)
+        return float(np.average(lowest[:, 0], weights=self.weight[:n_rows]))
 
     def at(self, bandwidth):
         """Evaluate the likelihood and its derivatives at a bandwidth."""
@@ -124,7 +119,7 @@ class LeaveOneOut:
         n, d = self.Z.shape
         if pilot is None:
             pilot = max(
-                np.sqrt(self.nearest_squared(N_PILOT) / d),
+                np.sqrt(self.mean_nearest(N_PILOT) / d),
                 n ** (-1 / (d + 4)) * np.sqrt(self._mean(self.squares) / d),
             )
         low, here, high = np.log(self._bracket(pilot))
