@@ -324,7 +324,7 @@ class KSparseAutoencoder(
         return self
 
     def _begin(self, X, sample_weight, reset):
-        """Return the table, its distinct rows in random order and their weights, all checked."""
+        """Return the checked table, its distinct rows and their weights; on reset, start anew."""
         self._check_parameters(reset)
         X = self._validate_rows(X, reset=reset)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -381,7 +381,7 @@ class KSparseAutoencoder(
             learning_rate=learning_rate, n_nonzero=self._n_nonzero, bandwidth=self.bandwidth,
             sparsity_weight=self.sparsity_weight,
         )  # fmt: skip
-        self.loss_curve_.append(float(error.mean() * self._state.scale**2))
+        self.loss_curve_.append(float(error.mean()) * self._state.scale * self._state.scale)
         self.n_dead_ = int((used == 0).sum())
         self.n_iter_ += 1
         return used, order, error

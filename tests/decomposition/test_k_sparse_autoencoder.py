@@ -452,6 +452,17 @@ def test_center_and_scale():
         assert center_and_scale(np.full((300, 7), constant), rows, weight)[1] == 1.0
 
 
+@pytest.mark.parametrize("factor", [2.0**-1000, 2.0**1000])
+def test_any_scale_is_the_same_problem(factor):
+    X = table(200)
+    params = {"n_nonzero": 3, "max_iter": 3, "random_state": 0}
+    one = KSparseAutoencoder(20, **params).fit(X)
+    other = KSparseAutoencoder(20, **params).fit(factor * X)
+    assert_array_equal(other.components_, one.components_)
+    assert_array_equal(other.transform(factor * X) / factor, one.transform(X))
+    assert other.score(factor * X) == pytest.approx(one.score(X))
+
+
 def test_the_first_rows_may_be_atoms():
     X = table(300)
     model = KSparseAutoencoder(
