@@ -34,8 +34,8 @@ from skstruct.decomposition._batch_sparse_encode_fast import (
 
 FLOATS = (np.float64, np.float32)
 PURSUITS = ("omp", "ols")
-# Below so many multiplications for the correlations, threads take longer to start than to code.
-WORTH_THREADS = 2e7
+# About 40 ms of work: joblib takes 12 to start threads and to gather what they found.
+WORTH_THREADS = 4e8
 DENSIFIED = 16 * ROW_BLOCK
 
 
@@ -73,7 +73,119 @@ def batch_sparse_encode(
     out=None,
     n_jobs=None,
 ):
-    """Sparse codes of samples on a dictionary."""
+    """Code samples as sums of few atoms of a dictionary.
+
+    A faster `sklearn.decomposition.sparse_encode`, which also stops by the error that is left.
+
+    Read more in the :ref:`User Guide <batch_sparse_encode>`.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The samples, float32 or float64; other types become float64. A sparse matrix is made dense
+        in blocks of 2048 rows.
+    dictionary : array-like of shape (n_components, n_features)
+        The atoms, one a row. They are cast to the dtype of `X`. Atoms of zeros are never taken.
+    algorithm : {"omp", "ols", "lasso_cd", "topk", "hard", "soft"}, default="omp"
+        How codes are found. With ``a = dictionary @ x``:
+
+        - "omp": orthogonal matching pursuit. Take the atom with the largest correlation with the
+          residual, divided by its norm, then project `x` onto all atoms taken.
+        - "ols": orthogonal least squares. Take the atom that lowers the residual most, project.
+          It costs little more than "omp" and leaves less.
+        - "lasso_cd": the `w` that minimises ``||x - w @ dictionary||^2 / 2 + alpha * ||w||_1``,
+          the solution of coordinate descent, found by an active-set method.
+        - "topk": of `a`, the `n_nonzero_coefs` elements of largest magnitude.
+        - "hard": of `a`, the elements of magnitude above `alpha`.
+        - "soft": the same, brought nearer to 0 by `alpha`.
+    n_nonzero_coefs : int, default=None
+        Most atoms in a code of "omp", "ols" or "topk", at least 1. None stands for
+        ``max(1, n_features // 10)`` or, for the pursuits if `tol` is given, for no limit. Never
+        are there more than `n_components`, nor, for the pursuits, than `n_features`.
+    tol : float, default=None
+        "omp" and "ols" stop when the squared norm of the residual of a sample is at most this.
+        If `n_nonzero_coefs` is given too, whichever comes first counts.
+    alpha : float, default=None
+        The weight of the penalty of "lasso_cd", which is not divided by `n_features`; the
+        threshold of "hard" and "soft". None stands for 1.
+    positive : bool, default=False
+        Whether codes may not be negative: "lasso_cd" is then solved under that constraint; "topk",
+        "hard" and "soft" look at positive elements only. Not for "omp" and "ols".
+    gram : array-like of shape (n_components, n_components), default=None
+        ``dictionary @ dictionary.T`` if known. "topk", "hard" and "soft" do not need it.
+    code_init : array-like of shape (n_samples, n_components), default=None
+        Codes that "lasso_cd" starts from. The result is the same up to `cd_tol`. A row with more
+        nonzero elements than ``min(n_components, n_features)`` starts from zeros.
+    max_iter : int, default=1000
+        Most rounds of "lasso_cd" for a sample, in each of which up to 8 atoms enter the code.
+    cd_tol : float, default=1e-6
+        "lasso_cd" is content when no derivative of the objective is off by more than this times
+        `alpha`, apart from rounding.
+    out : ndarray of shape (n_samples, n_components), default=None
+        C-contiguous array of the dtype of `X` for the result.
+    n_jobs : int, default=None
+        Number of threads, as joblib takes it. Work of less than about 40 ms is done by one. The
+        result is the same for any number.
+
+    Returns
+    -------
+    code : ndarray of shape (n_samples, n_components)
+        The codes, of the dtype of `X`; `out` if given.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has an illegal value, if shapes do not go together, if an input is not
+        finite, if `positive` is asked of "omp" or "ols", or `code_init` is given to another
+        algorithm than "lasso_cd".
+
+    Warns
+    -----
+    ConvergenceWarning
+        If "lasso_cd" took more than `max_iter` rounds for some samples.
+
+    See Also
+    --------
+    BatchSparseCoder : The same as an estimator, with sparse output.
+    MiniBatchSparseDictionary : Learns a dictionary.
+    sklearn.decomposition.sparse_encode : Without `tol` for pursuits.
+
+    Notes
+    -----
+    With n samples of d features, m atoms and codes of k of them, the products cost n d m
+    multiplications, and m^2 d once for the Gram matrix; "omp" and "ols" n m k^2 / 2 on top, and
+    "lasso_cd" about n m k times the rounds, of which there are about k / 4. Memory beyond `X` and
+    the result: m^2 + m d, and for each thread 128 m, (k + 3) m for a pursuit and
+    min(m, d)^2 for "lasso_cd".
+
+    Among equally good atoms the first is taken. An atom in the span of those taken is not taken
+    by "omp" and "ols", whatever rounding makes of it.
+
+    References
+    ----------
+    .. [1] R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient Implementation of the K-SVD Algorithm
+       using Batch Orthogonal Matching Pursuit", Technion CS-2008-08, 2008.
+    .. [2] S. Chen, S. A. Billings, W. Luo, "Orthogonal least squares methods and their application
+       to non-linear system identification", International Journal of Control 50, 1989.
+    .. [3] L. Rebollo-Neira, D. Lowe, "Optimized orthogonal matching pursuit approach", IEEE Signal
+       Processing Letters 9, 2002.
+    .. [4] H. Lee, A. Battle, R. Raina, A. Y. Ng, "Efficient sparse coding algorithms", NIPS 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_sparse_coded_signal
+    >>> from skstruct.decomposition import batch_sparse_encode
+    >>> X, dictionary, code = make_sparse_coded_signal(
+    ...     n_samples=100, n_components=50, n_features=30, n_nonzero_coefs=3, random_state=0
+    ... )
+    >>> found = batch_sparse_encode(X, dictionary, algorithm="ols", n_nonzero_coefs=3)
+    >>> bool(np.mean((found != 0) == (code != 0)) > 0.99)
+    True
+    >>> until = batch_sparse_encode(X, dictionary, tol=1e-3)
+    >>> bool((((X - until @ dictionary) ** 2).sum(axis=1) <= 1e-3).all())
+    True
+    """
     X = check_array(X, accept_sparse="csr", dtype=FLOATS, order="C", input_name="X")
     dictionary = check_array(dictionary, dtype=X.dtype, order="C", input_name="dictionary")
     return encode_rows(
@@ -163,8 +275,8 @@ def encode_rows(
             if sparse_output:
                 pieces[first] = piece
 
-    worth = n_samples * atoms.size >= WORTH_THREADS
-    for_row_blocks(code, n_samples, n_jobs if worth else 1, block=ROW_BLOCK)
+    work = n_samples * len(atoms) * _multiplications(algorithm, n_features, options["k"])
+    for_row_blocks(code, n_samples, n_jobs if work >= WORTH_THREADS else 1, block=ROW_BLOCK)
     if any(n_left):
         warnings.warn(
             f"'lasso_cd' did not converge within max_iter={max_iter} rounds for {sum(n_left)} of "
@@ -231,6 +343,13 @@ def _room(algorithm, n_nonzero_coefs, tol, n_atoms, n_features):
     return min(n_nonzero_coefs, largest)
 
 
+def _multiplications(algorithm, n_features, k):
+    """Return about how many multiplications an atom takes for a sample."""
+    if algorithm in PURSUITS:
+        return n_features + k * (k + 8) / 2
+    return 5 * n_features if algorithm == "lasso_cd" else n_features
+
+
 def _filled_up(dictionary, unit):
     """Return the atoms, of norm 1 if `unit`, and zeros up to a multiple of ATOM_STEP; norms."""
     n_atoms, n_features = dictionary.shape
@@ -250,7 +369,7 @@ def _filled_up(dictionary, unit):
 
 
 def _gram(atoms, norm, gram):
-    """Return D D' of the atoms, from that of the dictionary if given, at a multiple of 64 bytes."""
+    """Return D D' of the atoms, at a multiple of 64 bytes; gram is that of the dictionary."""
     m, size = len(atoms), len(atoms) ** 2 * atoms.itemsize
     memory = np.empty(size + 64, np.uint8)
     first = -memory.ctypes.data % 64

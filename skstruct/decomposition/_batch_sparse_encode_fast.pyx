@@ -99,15 +99,15 @@ cdef void correlate(const floating* X, const floating* D, Py_ssize_t n, const Ta
 cdef Py_ssize_t pursue(const floating* a, const floating* G, const floating* x, const floating* D,
                        const floating* norm, const Task* task, floating* work, int32_t* support,
                        floating* code) noexcept nogil:
-    cdef Py_ssize_t n, l
+    cdef Py_ssize_t n, p
     if floating is float:
         n = skstruct_pursuit_float(a, G, task.m, x, D, task.n_features, task.k, task.tol,
                                    task.algorithm == OLS, work, support, code)
     else:
         n = skstruct_pursuit_double(a, G, task.m, x, D, task.n_features, task.k, task.tol,
                                     task.algorithm == OLS, work, support, code)
-    for l in range(n):
-        code[l] /= norm[support[l]]
+    for p in range(n):
+        code[p] /= norm[support[p]]
     return n
 
 
@@ -136,7 +136,7 @@ cdef Py_ssize_t lasso(const floating* a, const floating* G, const floating* star
 cdef Py_ssize_t shrink(floating* a, const Task* task, floating* work, int32_t* support,
                        floating* code) noexcept nogil:
     """The code of the algorithms that only look at the correlations a."""
-    cdef Py_ssize_t n = 0, n_taken = task.n_atoms, l
+    cdef Py_ssize_t n = 0, n_taken = task.n_atoms, p
     cdef floating value
     if task.algorithm != TOPK:
         if floating is float:
@@ -144,10 +144,10 @@ cdef Py_ssize_t shrink(floating* a, const Task* task, floating* work, int32_t* s
         else:
             skstruct_threshold_double(a, n_taken, task.alpha, task.algorithm == SOFT,
                                       task.positive)
-        for l in range(n_taken):
-            support[n] = <int32_t> l
-            code[n] = a[l]
-            n += a[l] != 0
+        for p in range(n_taken):
+            support[n] = <int32_t> p
+            code[n] = a[p]
+            n += a[p] != 0
         return n
     n_taken = task.k
     if floating is float:
@@ -160,9 +160,9 @@ cdef Py_ssize_t shrink(floating* a, const Task* task, floating* work, int32_t* s
             skstruct_top_k_double(a, task.n_atoms, n_taken, work, support)
         else:
             skstruct_top_k_magnitude_double(a, task.n_atoms, n_taken, work, support)
-    for l in range(n_taken):
-        value = a[support[l]]
-        support[n] = support[l]
+    for p in range(n_taken):
+        value = a[support[p]]
+        support[n] = support[p]
         code[n] = value
         n += value > 0 if task.positive else value != 0
     return n
@@ -170,17 +170,17 @@ cdef Py_ssize_t shrink(floating* a, const Task* task, floating* work, int32_t* s
 
 cdef void sort(int32_t* support, floating* code, Py_ssize_t n) noexcept nogil:
     """Bring the few atoms of a code into ascending order."""
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, p
     cdef int32_t atom
     cdef floating value
     for i in range(1, n):
-        atom, value, l = support[i], code[i], i
-        while l > 0 and support[l - 1] > atom:
-            support[l] = support[l - 1]
-            code[l] = code[l - 1]
-            l -= 1
-        support[l] = atom
-        code[l] = value
+        atom, value, p = support[i], code[i], i
+        while p > 0 and support[p - 1] > atom:
+            support[p] = support[p - 1]
+            code[p] = code[p - 1]
+            p -= 1
+        support[p] = atom
+        code[p] = value
 
 
 cdef void* larger(void* old, size_t size) noexcept nogil:
@@ -215,7 +215,7 @@ def encode(const floating[:, ::1] X, const floating[:, ::1] D, const floating[:,
     (data, indices, counts) : values, their atoms, and the number of these in each row; or None
     """
     cdef Task task
-    cdef Py_ssize_t n_samples = X.shape[0], first, i, l, n = 0, n_left = 0, size = 0, room = 0
+    cdef Py_ssize_t n_samples = X.shape[0], first, i, p, n = 0, n_left = 0, size = 0, room = 0
     cdef Py_ssize_t m = D.shape[0], n_work
     cdef int converged = 1
     cdef bint dense = out is not None
@@ -257,8 +257,8 @@ def encode(const floating[:, ::1] X, const floating[:, ::1] D, const floating[:,
             else:
                 n = shrink(a + (i - first) * m, &task, work, support, code)
             if dense:
-                for l in range(n):
-                    out[i, support[l]] = code[l]
+                for p in range(n):
+                    out[i, support[p]] = code[p]
                 continue
             if size + n > room:
                 room = 2 * size + n + 16 * BLOCK
