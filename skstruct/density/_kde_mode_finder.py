@@ -250,9 +250,23 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             A frozen distribution of scipy.stats or a list for each parameter.
         """
         return {
-            "kernel": ["gaussian", "logistic", "sigmoid", "cauchy"],
+            "kernel": ["gaussian", "logistic", "sigmoid"],
             "min_mass": loguniform(1e-4, 0.1),
         }
+
+    @classmethod
+    def conformance_instances(cls):
+        """Return the instances that the conformance suite checks.
+
+        Returns
+        -------
+        instances : list of KDEModeFinder
+        """
+        return [
+            cls(),
+            cls(kernel="exponential", n_components=3, n_centers=40),
+            cls(kernel="cauchy", labels="nearest", min_mass=0.05),
+        ]
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks

@@ -24,14 +24,15 @@ def mode_bandwidth(Z, weight, n_jobs):
     if len(Z) == 1:
         return 1.0
     few, d = slice(0, N_LIKELIHOOD), Z.shape[1]
-    loo = LeaveOneOut(Z[few].astype(np.float64), weight[few], n_jobs, lambda: None)
+    Z = Z.astype(np.float64, copy=False)
+    loo = LeaveOneOut(Z[few], weight[few], n_jobs, lambda: None)
     n, n_few = effective_size(weight), effective_size(weight[few])
     h = loo.best_bandwidth(tol=1e-3, max_iter=30)[0]
     h *= (n_few / n) ** (1 / (d + 4)) * n ** (2 / ((d + 4) * (d + 6)))
     if len(Z) == 2:  # a row whose only neighbour is the other has no edge
         return h
     squares = np.einsum("ij,ij->i", Z, Z)
-    return max(h, 2**0.25 * edge_bandwidth(Z, squares, weight, EDGE_K))
+    return max(h, 2**0.25 * edge_bandwidth(Z, squares, weight, EDGE_K, n_jobs))
 
 
 def effective_size(weight):
