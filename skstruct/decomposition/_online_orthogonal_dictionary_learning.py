@@ -33,6 +33,7 @@ from skstruct._validation import (
     StrOptions,
     _check_sample_weight,
     _fit_context,
+    _get_threadpool_controller,
     check_is_fitted,
     check_random_state,
     validate_data,
@@ -44,7 +45,8 @@ from skstruct.decomposition._online_orthogonal_dictionary_learning_fast import (
 )
 from skstruct.decomposition._polar import polar_factor
 
-FLOATS = (np.float64, np.float32)
+ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "order": "C"}
+WEIGHTS = {"dtype": np.float64, "ensure_non_negative": True}
 BLOCK = 1024  # rows that transform and score have under way
 
 
@@ -132,7 +134,7 @@ class OnlineOrthogonalDictionaryLearning(
     -----
     A step on b rows costs 4 b d k operations, and the polar factor 10 to 25 k^2 d; a pass over n
     rows 4 n d k, or 4 k times the number of non-zeros where X is CSR. Memory is about
-    10 d k + 512 (d + k) numbers, and no copy of the rows.
+    10 d k + 6 k^2 + min(b, 512) (d + k) numbers, and no copy of the rows.
 
     The recursion is in float64; products with float32 rows are in float32.
 
@@ -150,9 +152,6 @@ class OnlineOrthogonalDictionaryLearning(
     .. [2] Y. Zhai, Z. Yang, Z. Liao, J. Wright, Y. Ma, "Complete Dictionary Learning via l4-Norm
        Maximization over the Orthogonal Group", Journal of Machine Learning Research 21, 2020,
        arXiv:1906.02435.
-    .. [3] Y. Shen, Y. Xue, J. Zhang, K. B. Letaief, V. Lau, "Complete Dictionary Learning via
-       lp-norm Maximization", Conference on Uncertainty in Artificial Intelligence, 2020,
-       arXiv:2002.10043.
 
     Examples
     --------
@@ -266,8 +265,8 @@ class OnlineOrthogonalDictionaryLearning(
         self : object
             The fitted dictionary.
         """
-        rows = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C")
-        weight = self._check_weight(sample_weight, rows)
+        rows = validate_data(self, X, **ACCEPTED)
+        weight = _check_sample_weight(sample_weight, rows, **WEIGHTS)
         random_state = check_random_state(self.random_state)
         self._reset(random_state)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -324,18 +323,15 @@ class OnlineOrthogonalDictionaryLearning(
             The dictionary.
         """
         first = not hasattr(self, "components_")
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first)
-        weight = self._check_weight(sample_weight, X)
+        X = validate_data(self, X, reset=first, **ACCEPTED)
+        weight = _check_sample_weight(sample_weight, X, **WEIGHTS)
         if first:
             self._reset(check_random_state(self.random_state))
         self._learn(X, np.flatnonzero(weight), weight)
         return self
 
-    def _check_weight(self, sample_weight, X):
-        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-
     def _reset(self, random_state):
-        """Start with the first dictionary, no gradient, and no step."""
+        """Start with a first dictionary, no gradient, and no step."""
         n_features = self.n_features_in_
         n_components = n_features if self.n_components is None else self.n_components
         if n_components > n_features:
@@ -387,18 +383,13 @@ class OnlineOrthogonalDictionaryLearning(
         else:
             no_index = np.empty(0, np.int32)
             arrays = X, np.empty(0, X.dtype), no_index, no_index
-        n_steps, gaps = learn(
-            *arrays,
-            order,
-            weight,
-            self._dictionary,
-            self._gradient,
-            self._state,
-            rho,
-            gamma,
-            p=self.p,
-            batch_size=batch_size,
-        )
+        # On matrices of this size, threads of BLAS wait for each other longer than they work.
+        limits = 1 if self._dictionary.size <= 256**2 else None
+        with _get_threadpool_controller().limit(limits=limits, user_api="blas"):
+            n_steps, gaps = learn(
+                *arrays, order, weight, self._dictionary, self._gradient, self._state, rho, gamma,
+                p=self.p, batch_size=batch_size,
+            )  # fmt: skip
         self.n_steps_ += n_steps
         self.n_samples_seen_ += len(order)
         self.gap_ = float(self._state[1])
@@ -408,7 +399,7 @@ class OnlineOrthogonalDictionaryLearning(
     def _check_rows(self, X):
         check_is_fitted(self)
         self._validate_params()  # those of transform may have been set since fit
-        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
+        return validate_data(self, X, reset=False, **ACCEPTED)
 
     def _encode(self, X, codes):
         """Put the codes of a block of rows into `codes`."""
@@ -459,7 +450,7 @@ class OnlineOrthogonalDictionaryLearning(
             Combinations of the atoms, of the dtype of the codes.
         """
         check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS)
+        X = check_array(X, input_name="X", **ACCEPTED)
         if X.shape[1] != len(self.components_):
             raise ValueError(
                 f"X has {X.shape[1]} columns; codes have {len(self.components_)}, one for each "
@@ -493,10 +484,8 @@ class OnlineOrthogonalDictionaryLearning(
             part = X[block]
             self._encode(part, codes[: part.shape[0]])
             rows = part.toarray() if issparse(part) else part
-            residual = (rows - codes[: len(rows)] @ components) / unit
-            lost += float(np.vdot(residual, residual))
-            rows = rows / unit
-            total += float(np.vdot(rows, rows))
+            lost += float(np.square((rows - codes[: len(rows)] @ components) / unit).sum())
+            total += float(np.square(rows / unit).sum())
         return 1.0 - lost / total
 
     @property

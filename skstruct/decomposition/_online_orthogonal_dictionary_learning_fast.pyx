@@ -57,7 +57,7 @@ cdef double power_above(floating x) noexcept nogil:
     """The power of two above x, of which the reciprocal is a number of the type, too."""
     cdef int exponent
     frexp(x, &exponent)
-    return ldexp(1, max(exponent, -126 if floating is float else -1000))
+    return ldexp(1, max(min(exponent, 1000), -126 if floating is float else -1000))
 
 
 cdef void add_multiple(floating a, const floating* x, Py_ssize_t n, floating* y) noexcept nogil:
