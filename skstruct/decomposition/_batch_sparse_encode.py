@@ -282,7 +282,7 @@ def encode_rows(
             f"'lasso_cd' did not converge within max_iter={max_iter} rounds for {sum(n_left)} of "
             f"{n_samples} samples. Increase max_iter or cd_tol={cd_tol}.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     if not sparse_output:
         return out
