@@ -29,7 +29,7 @@ cdef double WIDEST = 1.0
 cdef Py_ssize_t MOST_STEPS = 10
 # One more step squares the residual: what is left is rounding.
 cdef double NEARLY_ORTHONORMAL = 5e-7
-cdef double ROUNDING = 1e-25
+cdef double ROUNDING = 1e-25  # of a residual, squared, per row
 # Ratios of H's eigenvalues: below the first S needs a step of Newton and Schulz to be orthonormal
 # to rounding, below the second the small ones are rounding errors.
 cdef double SMALL = 1e-5
@@ -126,7 +126,7 @@ cdef void project_off(const double* V, double* W, Py_ssize_t r, Py_ssize_t m, Py
 cdef int from_eigenvectors(const double* G, const double* near, double tolerance, Py_ssize_t k,
                            Py_ssize_t d, double* S, double* H, double* X,
                            double* work) noexcept nogil:
-    """Put S there; 1 if H does not tell it.  Destroys H = G G'."""
+    """Put S there; 1, and no S, if H does not tell it.  Destroys H = G G'."""
     cdef int rows = k, lwork = 1 + 6 * k + 2 * k * k, liwork = 3 + 5 * k, unit = 1, info, md
     cdef double one = 1, zero = 0, factor
     cdef double* eigen = work
@@ -145,7 +145,8 @@ cdef int from_eigenvectors(const double* G, const double* near, double tolerance
         dsyrk("L", "N", &rows, &rows, &one, H, &rows, &zero, P, &rows)
         schulz(P, G, k, d, 0, 1, S)
     else:
-        # Rows of X: first W, as they say nothing of the m left singular vectors, then V.
+        # X = Q' G: its last rows become right singular vectors; its first m must be nothing but
+        # rounding errors once those are projected off, and what `near` has there replaces them.
         if near == NULL:
             return 1
         product(False, H, G, k, k, d, 1, 0, X)
