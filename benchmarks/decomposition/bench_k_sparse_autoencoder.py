@@ -225,14 +225,12 @@ def figures():
             for seed in seeds
         ]
         scores = np.array([run[0] for run in runs])
-        means = ", ".join(
-            f"{factor:g}: {mean:.4f}"
-            for factor, mean in zip(factors, scores.mean(axis=0), strict=True)
+        found = "; ".join(
+            f"{factor:g}: {column.mean():.4f} ({column.min():.3f} .. {column.max():.3f})"
+            for factor, column in zip(factors, scores.T, strict=True)
         )
-        print(
-            f"  {name:42} {means} (seeds at {factors[1]:g}: {scores[:, 1].round(4)}); "
-            f"R^2 {np.mean([run[1] for run in runs]):.3f}; dead {[run[2] for run in runs]}"
-        )
+        r2, dead = np.mean([run[1] for run in runs]), [run[2] for run in runs]
+        print(f"  {name:42} {found}; R^2 {r2:.3f}; dead {dead}")
 
     line("defaults", (1.0, 1.5, 2.0))
     line("n_nonzero=6", (1.0, 1.5, 2.0, 3.0), n_nonzero=6)
@@ -247,7 +245,7 @@ def figures():
                     f"{n_nonzero} of 256, k_init={k_init}, resample_dead={revive}", (1.0, 2.0),
                     n_nonzero=n_nonzero, k_init=k_init, resample_dead=revive,
                 )  # fmt: skip
-    line("thresholds, 16 of 256", (1.0, 1.0), activation="threshold")
+    line("thresholds, 16 of 256", (1.0,), activation="threshold")
     raw, pca, lasso = [], [], []
     for seed in seeds:
         X, y = load_digits(return_X_y=True)
