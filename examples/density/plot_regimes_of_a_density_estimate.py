@@ -17,8 +17,8 @@ from skstruct.density import HighDimensionalKernelDensity, gaussian_bandwidth_th
 # Digits: the likelihood of rows that are left out, and how many rows carry it
 # ----------------------------------------------------------------------------
 # The best bandwidth is far below the edge of condensation, under which the density at a point is a
-# matter of its nearest rows. The closed form holds for normal data: digits come in clusters, and are
-# closer to each other than normal rows of the same covariance.
+# matter of its nearest rows. The closed form holds for normal data: digits come in clusters, and
+# are closer to each other than normal rows of the same covariance.
 digits = PCA(20, random_state=0).fit_transform(load_digits().data)
 best = HighDimensionalKernelDensity(random_state=0).fit(digits)
 bandwidths = np.geomspace(0.5, 4.5, 30) * best.bandwidth_

@@ -18,7 +18,7 @@ enum { SKSTRUCT_MOMENTS = 4, SKSTRUCT_GRID = 10 };
 SKSTRUCT_INLINE double skstruct_row_distances(double *D, double a, const double *b, ptrdiff_t cols,
                                               ptrdiff_t own)
 {
-    double low = SKSTRUCT_FAR;
+    double low = HUGE_VAL;
     ptrdiff_t j;
 
     if (own >= 0 && own < cols)

@@ -289,7 +289,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         self.participation_ratio_ = found.participation
         self.h_g_ = float(h_g * unit)
         self.h_clt_ = float(np.sqrt(2) * h_g * unit)
-        self.tail_index_ = float((self._h / h_g) ** 2)
+        self.tail_index_ = float((self._h / h_g) ** 2) if h_g > 0 else np.inf
         self.regime_ = "condensed"
         if self.tail_index_ > 1:
             self.regime_ = "clt" if self.tail_index_ > 2 else "heavy_tailed"
@@ -337,7 +337,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
             eigenvalues = np.maximum(np.linalg.eigvalsh(covariance), 0)
             h = gaussian_bandwidth_thresholds(n, eigenvalues)["h_kl"]
         elif self.bandwidth == "nn":
-            h = np.sqrt(loo.mean_nearest() / d)
+            h = loo.above_resolution(np.sqrt(loo.mean_nearest() / d))
         elif isinstance(self.bandwidth, str):
             base = n if self.bandwidth == "scott" else n * (d + 2) / 4
             h = base ** (-1 / (d + 4)) * np.sqrt(np.trace(covariance) / d)

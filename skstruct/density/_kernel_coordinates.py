@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FARTHEST = 1e100  # units: a row further out is brought there, so that squares are finite
+FARTHEST = 1e100  # a coordinate further out is brought there, so that squares are finite
 
 
 class KernelCoordinates:
@@ -44,8 +44,11 @@ class KernelCoordinates:
         """
         Z, d = self.rows, self.rows.shape[1]
         if covariance == "diag":
-            variance = np.average(Z**2, axis=0, weights=self.weight)
-            sd = np.sqrt(np.where((Z[0] == Z).all(axis=0), reg_covar, variance))
+            constant = (Z[0] == Z).all(axis=0)
+            # Columns have scales of their own, whose squares need not be numbers.
+            largest = np.where(constant, 1.0, np.abs(Z).max(axis=0))
+            variance = np.average((Z / largest) ** 2, axis=0, weights=self.weight)
+            sd = np.where(constant, np.sqrt(reg_covar), largest * np.sqrt(variance))
             if not sd.all():
                 raise ValueError(
                     f"Column {np.argmin(sd)} is constant and reg_covar={reg_covar}; with "
@@ -77,9 +80,10 @@ class KernelCoordinates:
 
     def __call__(self, X):
         """Coordinates of the rows of X, in float64."""
-        Z = (X - self.location) / self.unit
-        np.clip(Z, -FARTHEST, FARTHEST, out=Z)
-        return np.ascontiguousarray(Z @ self.transform)
+        with np.errstate(over="ignore"):
+            Z = (X - self.location) / self.unit
+        Z = np.clip(Z, -FARTHEST, FARTHEST) @ self.transform
+        return np.clip(Z, -FARTHEST, FARTHEST, out=Z)
 
     def back(self, Z):
         """Rows of the data at these coordinates."""

@@ -38,6 +38,7 @@ from skstruct.density._high_dimensional_kernel_density_fast import (
 )
 
 N_PILOT = 256
+RESOLUTION = 100 * np.finfo(np.float64).eps
 MIN_GAIN = 1e-3  # nats by which an iteration of EM must raise the likelihood
 
 
@@ -62,6 +63,8 @@ class LeaveOneOut:
         self.Z = Z
         self.weight = weight
         self.squares = np.einsum("ij,ij->i", Z, Z)
+        # Squared distances have the rounding of squared norms.
+        self.resolution = np.sqrt(RESOLUTION * self.squares.max())
         self.n_jobs = n_jobs
         self.on_pass = on_pass
         self._constant = -0.5 * Z.shape[1] * np.log(2 * np.pi) - self._mean(
@@ -79,6 +82,19 @@ class LeaveOneOut:
 
         for_row_blocks(block, len(self.Z), self.n_jobs)
         return out
+
+    def above_resolution(self, bandwidth):
+        """Return the bandwidth, or the least one that is not a matter of rounding, and warn."""
+        if bandwidth >= self.resolution:
+            return bandwidth
+        warnings.warn(
+            "Some rows are closer to each other than float64 resolves beside their distance to "
+            "the others; the bandwidth is set to what it does resolve. Look for outliers, or "
+            "standardise columns.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        return self.resolution
 
     def mean_nearest(self, n_rows=None):
         """Return the weighted mean squared distance of the first rows to their nearest one."""
@@ -109,10 +125,12 @@ class LeaveOneOut:
             best = int(np.argmax(self.weight @ log_sums / self.weight.sum() - d * np.log(h)))
             if best == 0:
                 top /= ratio ** (GRID_SIZE - 3)
-            elif best == GRID_SIZE - 1:
+            elif best < GRID_SIZE - 1:
+                return h[[best + 1, best, best - 1]]
+            elif h[best] > self.resolution:
                 top *= ratio ** (GRID_SIZE - 3)
             else:
-                return h[[best + 1, best, best - 1]]
+                return np.full(3, self.above_resolution(h[best]))
 
     def best_bandwidth(self, tol, max_iter, pilot=None):
         """Return the bandwidth of the largest likelihood, and the evaluation there."""
@@ -128,7 +146,7 @@ class LeaveOneOut:
             low, high = (here, high) if found.slope > 0 else (low, here)
             step = -found.slope / found.curvature if found.curvature < 0 else np.inf
             if not low <= here + step <= high:
-                step = 0.5 * np.log1p(found.slope / d)
+                step = 0.5 * np.log1p(max(found.slope / d, -0.99))
             if not low <= here + step <= high:
                 step = 0.5 * (low + high) - here
             here += step

@@ -2,11 +2,13 @@
 
 import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
@@ -139,6 +141,17 @@ def test_bandwidth_maximises_the_likelihood(n_features):
     assert density.n_iter_ <= 7
     kl = HighDimensionalKernelDensity("kl").fit(X, sample_weight=weight)
     assert_allclose(kl.bandwidth_, density.bandwidth_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bandwidth", ["loo", "nn"])
+def test_rows_beyond_the_resolution_of_floats(bandwidth):
+    """Pairs that differ by 1e-12 of the distance between them and others: twins, but for bits."""
+    X = rows(40, 3)
+    X = np.concatenate([X, X * (1 + 1e-12)])
+    with pytest.warns(ConvergenceWarning, match="closer to each other than float64 resolves"):
+        density = HighDimensionalKernelDensity(bandwidth).fit(X)
+    assert 1e-8 < density.bandwidth_ < 1e-4
+    assert np.isfinite(density.score_samples(X)).all()
 
 
 def test_equal_rows_leave_each_other_out():
@@ -413,8 +426,36 @@ def test_threads_change_no_bit():
         assert_array_equal(one.score_samples(X), three.score_samples(X))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(
+        np.float64,
+        st.tuples(st.integers(3, 30), st.integers(1, 5)),
+        elements=st.floats(-1e150, 1e150)
+        | st.floats(-10, 10)
+        | st.sampled_from([0.0, 1.0, 1e-150]),
+    ),
+    st.sampled_from(COVARIANCES),
+    st.sampled_from(["loo", "rem", "nn", "scott"]),
+    st.sampled_from(["brute", "cells"]),
+)
+def test_any_data_leave_a_density(X, covariance, bandwidth, algorithm):
+    assume(len(np.unique(X, axis=0)) > 1)
+    assume(algorithm == "brute" or X.shape[1] <= 3)
+    density = HighDimensionalKernelDensity(bandwidth, covariance=covariance, algorithm=algorithm)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        density.fit(X)
+    Q = np.concatenate([X, 0.5 * X, X[:1] + 1e3])
+    assert np.isfinite(density.score_samples(Q)).all()
+    assert (density.effective_samples(Q) >= 1 - 1e-9).all()
+    assert (density.effective_samples(Q) <= len(X) * (1 + 1e-9)).all()
+    assert np.isfinite(density.sample(3, random_state=0)).all()
+    assert np.isfinite([density.bandwidth_, density.loo_log_likelihood_]).all()
+
+
 def test_memory_does_not_grow_with_pairs():
-    X = rows(6000, 5)
+    X = rows(4000, 5)
     tracemalloc.start()
     HighDimensionalKernelDensity(covariance="learned", em_iter=50).fit(X).score_samples(X)
     peak = tracemalloc.get_traced_memory()[1]
