@@ -343,10 +343,10 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
             h = base ** (-1 / (d + 4)) * np.sqrt(np.trace(covariance) / d)
         else:
             h = self.bandwidth / self._bandwidth_unit()
-            if not 1e-50 < h < 1e50:
+            if not 1e-50 < h < 1e150:
                 raise ValueError(
                     f"bandwidth={self.bandwidth} is {h:.0e} times the spread of the data; it must "
-                    "be between 1e-50 and 1e50 times."
+                    "be between 1e-50 and 1e150 times."
                 )
         return float(h), loo.at(h)
 
