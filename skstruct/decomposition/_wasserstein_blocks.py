@@ -13,9 +13,9 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import gen_batches
 
 from skstruct.decomposition._wasserstein_cp_dictionary_learning_fast import (
-    N_WORK,
     update_codes,
     update_factor,
+    work_shape,
 )
 
 # exp(-cost / reg) is a normal number, and so are its products with the masses.
@@ -144,7 +144,7 @@ class BlockSolver:
 
     def workspace(self, n_samples):
         """Return what sweeps over so many samples need."""
-        return np.empty((n_samples, N_WORK, int(np.prod(self.shape))))
+        return np.empty(work_shape(n_samples, int(np.prod(self.shape))))
 
     def pool(self, n_samples):
         """Return a pool of threads; a single one where the work is small."""

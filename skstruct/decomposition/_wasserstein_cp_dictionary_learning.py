@@ -453,8 +453,8 @@ class WassersteinCPDictionaryLearning(
                 raise ValueError(f"cost[{j}] has shape {cost.shape}; it must be ({size}, {size}).")
             if not (np.isfinite(cost) & (cost >= 0)).all():
                 raise ValueError(
-                    f"cost[{j}] has elements from {cost.min()} to {cost.max()}; they must be finite "
-                    "and non-negative."
+                    f"cost[{j}] has elements from {cost.min()} to {cost.max()}; they must be "
+                    "finite and non-negative."
                 )
         if not any(cost.any() for cost in costs):
             raise ValueError("cost is 0 everywhere; some move must cost something.")

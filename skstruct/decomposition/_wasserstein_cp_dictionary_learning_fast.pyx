@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemv
 
 from skstruct.decomposition._wasserstein_dual cimport (
-    N_PAIRS, WORK, Block, Transport, Trial, adjoint, evaluate, primal,
+    N_PAIRS, PADDING, WORK, Block, Transport, Trial, adjoint, evaluate, primal,
 )
 
 
@@ -35,8 +35,10 @@ cdef double STEEPEST = 0.9
 cdef double REBOUND = -0.5
 cdef double TINIEST = 1e-300
 
-# For the caller, who allocates the workspace.
-N_WORK = WORK
+
+def work_shape(n_samples, n_cells):
+    """Return the shape of the workspace of update_factor."""
+    return n_samples, WORK, n_cells + PADDING
 
 
 cdef struct Pairs:
@@ -53,13 +55,13 @@ cdef void products(Block* b, Pairs* pairs) noexcept nogil:
     cdef double one = 1
     cdef double found[2 * N_PAIRS]
     cdef int unit = 1, n_pairs = 2 * pairs.count, i
-    cdef Py_ssize_t n = b.n_cells, s
+    cdef Py_ssize_t pitch = b.pitch, s
     cdef double* w
     memset(found, 0, sizeof(found))
     for s in range(b.n_rows):
-        w = b.work + s * WORK * n
-        dgemv(b"T", &b.n_cells, &n_pairs, &one, w + 4 * n, &b.n_cells, w + 2 * n, &unit, &one,
-              found, &unit)
+        w = b.work + s * WORK * pitch
+        dgemv(b"T", &b.n_cells, &n_pairs, &one, w + 4 * pitch, &b.pitch, w + 2 * pitch, &unit,
+              &one, found, &unit)
     for i in range(pairs.count):
         pairs.sr[i] = found[2 * pairs.slot[i]]
         pairs.yr[i] = found[2 * pairs.slot[i] + 1]
@@ -72,7 +74,7 @@ cdef double direct(Block* b, Pairs* pairs) noexcept nogil:
     cdef double p[N_PAIRS]
     cdef double v[N_PAIRS]
     cdef int unit = 1, k = pairs.count, n_pairs = 2 * k, i, j
-    cdef Py_ssize_t n = b.n_cells, s, cell
+    cdef Py_ssize_t n = b.n_cells, pitch = b.pitch, s, cell
     cdef double* w
     for i in range(k - 1, -1, -1):
         p[i] = pairs.sr[i]
@@ -89,16 +91,16 @@ cdef double direct(Block* b, Pairs* pairs) noexcept nogil:
         coefficients[2 * pairs.slot[i]] = v[i]
         coefficients[2 * pairs.slot[i] + 1] = -p[i]
     for s in range(b.n_rows):
-        w = b.work + s * WORK * n
-        memset(w + n, 0, n * sizeof(double))
-        daxpy(&b.n_cells, &minus, w + 2 * n, &unit, w + n, &unit)
+        w = b.work + s * WORK * pitch
+        memset(w + pitch, 0, n * sizeof(double))
+        daxpy(&b.n_cells, &minus, w + 2 * pitch, &unit, w + pitch, &unit)
         if k > 0:
-            dgemv(b"N", &b.n_cells, &n_pairs, &minus, w + 4 * n, &b.n_cells, coefficients, &unit,
-                  &one, w + n, &unit)
-        slope += ddot(&b.n_cells, w + 2 * n, &unit, w + n, &unit)
+            dgemv(b"N", &b.n_cells, &n_pairs, &minus, w + 4 * pitch, &b.pitch, coefficients, &unit,
+                  &one, w + pitch, &unit)
+        slope += ddot(&b.n_cells, w + 2 * pitch, &unit, w + pitch, &unit)
         for cell in range(n):
-            w[3 * n + cell] = w[cell] * w[n + cell]
-    adjoint(b, b.work + 3 * n, WORK * b.n_cells, b.moving)
+            w[3 * pitch + cell] = w[cell] * w[pitch + cell]
+    adjoint(b, b.work + 3 * pitch, WORK * b.pitch, b.moving)
     return slope
 
 
@@ -107,7 +109,7 @@ cdef void accept(Block* b, Pairs* pairs, double step, double slope_change) noexc
     cdef double sr[N_PAIRS]
     cdef double yr[N_PAIRS]
     cdef double yy = 0
-    cdef Py_ssize_t n = b.n_cells, s
+    cdef Py_ssize_t n = b.n_cells, pitch = b.pitch, s
     cdef int k = pairs.count, i, j, slot
     cdef double* w
     slot = k
@@ -124,9 +126,10 @@ cdef void accept(Block* b, Pairs* pairs, double step, double slope_change) noexc
     pairs.slot[k] = slot
     pairs.count = k + 1
     for s in range(b.n_rows):
-        w = b.work + s * WORK * n
-        yy += skstruct_dual_accept(w + n, w, w + 3 * n, step, n, b.G + s * n, w + 2 * n,
-                                   w + (4 + 2 * slot) * n, w + (5 + 2 * slot) * n)
+        w = b.work + s * WORK * pitch
+        yy += skstruct_dual_accept(w + pitch, w, w + 3 * pitch, step, n, b.G + s * n,
+                                   w + 2 * pitch, w + (4 + 2 * slot) * pitch,
+                                   w + (5 + 2 * slot) * pitch)
     memcpy(sr, pairs.sr, sizeof(sr))
     memcpy(yr, pairs.yr, sizeof(yr))
     products(b, pairs)
@@ -147,19 +150,20 @@ cdef double minimise(Transport* t, Block* b, double tolerance, Py_ssize_t max_it
     """
     cdef Pairs pairs
     cdef Trial here, there
-    cdef Py_ssize_t n = b.n_cells, s, _trial
+    cdef Py_ssize_t pitch = b.pitch, s, _trial
     cdef double step, low, high, slope_low, slope_high
     pairs.count = 0
     for s in range(b.n_vectors * b.length):
         b.log_previous[s] = log(max(b.theta[s], TINIEST))
     for s in range(b.n_rows):
-        memset(b.work + s * WORK * n, 0, 2 * n * sizeof(double))
+        memset(b.work + s * WORK * pitch, 0, 2 * pitch * sizeof(double))
     memset(b.moving, 0, b.n_vectors * b.length * sizeof(double))
     adjoint(b, b.G, b.n_cells, b.fixed)
     evaluate(t, b, 0, True, &here)
     n_evals[0] += b.n_rows
     for s in range(b.n_rows):
-        memcpy(b.work + (s * WORK + 2) * n, b.work + (s * WORK + 3) * n, n * sizeof(double))
+        memcpy(b.work + (s * WORK + 2) * pitch, b.work + (s * WORK + 3) * pitch,
+               b.n_cells * sizeof(double))
     while here.violation >= tolerance and max_iter > 0:
         max_iter -= 1
         here.slope = direct(b, &pairs)
@@ -219,9 +223,10 @@ def update_codes(const double[:, ::1] X, double[:, ::1] G, double[:, ::1] codes,
     cdef double* memory
     b.n_rows, b.n_components, b.n_cells = 1, codes.shape[1], X.shape[1]
     b.n_before, b.n_after, b.n_vectors, b.length = 0, 0, 1, codes.shape[1]
+    b.pitch = b.n_cells + PADDING
     b.kappa, b.tau, t.reg = kappa, tau, reg
     b.atoms = <double*> &atoms[0, 0]
-    memory = prepare(&t, &b, shape, kernels, WORK * b.n_cells)
+    memory = prepare(&t, &b, shape, kernels, WORK * b.pitch)
     b.work = b.moving + b.length
     with nogil:
         for s in range(X.shape[0]):
@@ -239,7 +244,7 @@ def update_factor(const double[:, ::1] X, double[:, ::1] G, const double[:, ::1]
     """Minimise over one factor, from the duals G and the factor given; sets the atoms as well.
 
     others holds the atoms without this factor, of shape (n_components, cells of the modes before,
-    cells of those after); work is of shape (n_samples, WORK, n_cells).
+    cells of those after); work is of shape work_shape(n_samples, n_cells).
 
     Returns the number of evaluations of a sample, and J.
     """
@@ -254,6 +259,7 @@ def update_factor(const double[:, ::1] X, double[:, ::1] G, const double[:, ::1]
     b.kappa, b.tau, t.reg = kappa, tau, reg
     b.X, b.G, b.codes, b.theta = &X[0, 0], &G[0, 0], <double*> &codes[0, 0], &factor[0, 0]
     b.others, b.atoms, b.work = &others[0, 0, 0], &atoms[0, 0], &work[0, 0, 0]
+    b.pitch = work.shape[2]
     memory = prepare(&t, &b, shape, kernels, b.n_components * b.n_cells)
     b.sums = b.moving + b.n_vectors * b.length
     with nogil:

@@ -5,6 +5,8 @@ cdef enum:
     # Vectors of n_cells that a sample needs besides its data and its dual: the metric, the
     # direction, the residual, that of a trial, and the pairs.
     WORK = 4 + 2 * N_PAIRS
+    # Between two of them, so that their elements do not meet in the same lines of the cache.
+    PADDING = 8
 
 
 cdef struct Transport:
@@ -38,7 +40,8 @@ cdef struct Block:
     double* fixed          # B^T G
     double* moving         # B^T d
     double* sums           # of the size of the atoms; for a factor only
-    double* work           # (n_rows, WORK, n_cells)
+    int pitch              # n_cells + PADDING
+    double* work           # (n_rows, WORK, pitch)
 
 
 cdef struct Trial:

@@ -13,7 +13,7 @@ looked at: one pass over them gives the value and the gradient.
 
 from libc.math cimport INFINITY, log
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_blas cimport dgemm
+from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 
 cdef extern from "entropic_dual.h" nogil:
@@ -70,10 +70,10 @@ cdef void adjoint(Block* b, const double* D, int stride, double* out) noexcept n
     cdef double total
     cdef const double* other
     cdef const double* cell
-    cdef int r, p, i, q
-    if b.n_before == 0:
-        dgemm(b"T", b"N", &b.n_components, &b.n_rows, &b.n_cells, &one, b.atoms, &b.n_cells,
-              <double*> D, &stride, &zero, out, &b.n_components)
+    cdef int unit = 1, r, p, i, q
+    if b.n_before == 0:    # one sample
+        dgemv(b"T", &b.n_cells, &b.n_components, &one, b.atoms, &b.n_cells, <double*> D, &unit,
+              &zero, out, &unit)
         return
     dgemm(b"N", b"T", &b.n_cells, &b.n_components, &b.n_rows, &one, <double*> D, &stride,
           b.codes, &b.n_components, &zero, b.sums, &b.n_cells)
@@ -97,7 +97,7 @@ cdef double primal(Block* b, double step) noexcept nogil:
     cdef double* row
     cdef double* cell = b.atoms
     cdef const double* other
-    cdef int stride = WORK * b.n_cells, i, r, p, q, k
+    cdef int stride = WORK * b.pitch, unit = 1, i, r, p, q, k
     for r in range(b.n_vectors):
         row = b.theta + r * b.length
         top, total = -INFINITY, 0
@@ -113,34 +113,39 @@ cdef double primal(Block* b, double step) noexcept nogil:
         for i in range(b.length):
             row[i] /= total
         log_sum += top + log(total)
-    if b.n_before > 0:
-        for r in range(b.n_components):
-            for p in range(b.n_before):
-                other = b.others + (r * b.n_before + p) * b.n_after
-                for i in range(b.length):
-                    for q in range(b.n_after):
-                        cell[q] = b.theta[r * b.length + i] * other[q]
-                    cell += b.n_after
+    if b.n_before == 0:
+        dgemv(b"N", &b.n_cells, &b.n_components, &one, b.atoms, &b.n_cells, b.theta, &unit, &zero,
+              b.work + 3 * b.pitch, &unit)
+        return log_sum
+    for r in range(b.n_components):
+        for p in range(b.n_before):
+            other = b.others + (r * b.n_before + p) * b.n_after
+            for i in range(b.length):
+                for q in range(b.n_after):
+                    cell[q] = b.theta[r * b.length + i] * other[q]
+                cell += b.n_after
     dgemm(b"N", b"N", &b.n_cells, &b.n_rows, &b.n_components, &one, b.atoms, &b.n_cells, b.codes,
-          &b.n_components, &zero, b.work + 3 * b.n_cells, &stride)
+          &b.n_components, &zero, b.work + 3 * b.pitch, &stride)
     return log_sum
 
 
 cdef void evaluate(Transport* t, Block* b, double step, bint first, Trial* at) noexcept nogil:
     """Set theta and the trial residuals at G + step w d, and what the trial found."""
-    cdef Py_ssize_t n = b.n_cells, s
+    cdef Py_ssize_t n = b.n_cells, pitch = b.pitch, s
     cdef double* w
+    cdef double* r
     cdef double top
     at.value = b.kappa * primal(b, step)
     at.slope = at.violation = 0
     for s in range(b.n_rows):
-        w = b.work + s * WORK * n
-        top = skstruct_shifted_exp(b.G + s * n, w, w + n, step, t.reg, n, t.e)
+        w = b.work + s * WORK * pitch
+        r = w + 3 * pitch
+        top = skstruct_shifted_exp(b.G + s * n, w, w + pitch, step, t.reg, n, t.e)
         apply_kernel(t, False)
         at.value += top + t.reg * skstruct_dot_log(b.X + s * n, t.u, n)
         skstruct_divide(b.X + s * n, n, t.u)
         apply_kernel(t, True)
         if first:
-            skstruct_dual_metric(t.e, t.u, w + 3 * n, t.reg, METRIC_FLOOR / n, n, w)
-        skstruct_dual_residual(t.e, t.u, w, w + n, n, w + 3 * n, &at.slope, &at.violation)
+            skstruct_dual_metric(t.e, t.u, r, t.reg, METRIC_FLOOR / n, n, w)
+        skstruct_dual_residual(t.e, t.u, w, w + pitch, n, r, &at.slope, &at.violation)
     at.violation /= b.n_rows

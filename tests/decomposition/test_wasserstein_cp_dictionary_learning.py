@@ -13,9 +13,9 @@ from sklearn.callback import ProgressBar
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skstruct.decomposition._wasserstein_cp_dictionary_learning_fast import (
-    N_WORK,
     update_codes,
     update_factor,
+    work_shape,
 )
 
 from skstruct.decomposition import WassersteinCPDictionaryLearning
@@ -157,7 +157,7 @@ def test_factors_are_the_minimum_of_the_whole_dual(shape):
         others = before[:, :, np.newaxis] * after[:, np.newaxis]
         found, G, atoms = factor.copy(), np.zeros_like(X), np.empty((3, n))
         _, value = update_factor(
-            X, G, codes, found, others, atoms, np.empty((n_samples, N_WORK, n)), blocks._shape,
+            X, G, codes, found, others, atoms, np.empty(work_shape(n_samples, n)), blocks._shape,
             blocks._kernels, reg=0.02, kappa=0.11, tau=0.1, tolerance=1e-8, max_iter=1000,
         )  # fmt: skip
 
