@@ -84,12 +84,12 @@ SKSTRUCT_ACTIVE void skstruct_leave(skstruct_active *p, ptrdiff_t q)
     p->n--;
 }
 
-/* How far w can go along the step, at most `length`, before a coefficient becomes 0. */
-SKSTRUCT_ACTIVE double skstruct_reach(skstruct_active *p, double length)
+/* How far w can go along sign times the step, at most `length`, before a coefficient becomes 0. */
+SKSTRUCT_ACTIVE double skstruct_reach(skstruct_active *p, double sign, double length)
 {
     ptrdiff_t i;
     for (i = 0; i < p->n; i++) {
-        double s = p->step[i], limit = s * p->sign[i] < 0 ? -p->w[i] / s : HUGE_VAL;
+        double s = sign * p->step[i], limit = s * p->sign[i] < 0 ? -p->w[i] / s : HUGE_VAL;
         p->limit[i] = limit > 0 ? limit : 0;
         length = p->limit[i] < length ? p->limit[i] : length;
     }
@@ -97,11 +97,11 @@ SKSTRUCT_ACTIVE double skstruct_reach(skstruct_active *p, double length)
 }
 
 /* Go that far; the atoms whose coefficients have become 0 leave. */
-SKSTRUCT_ACTIVE void skstruct_go(skstruct_active *p, double length)
+SKSTRUCT_ACTIVE void skstruct_go(skstruct_active *p, double sign, double length)
 {
     ptrdiff_t i;
     for (i = 0; i < p->n; i++)
-        p->w[i] += length * p->step[i];
+        p->w[i] += sign * length * p->step[i];
     for (i = p->n; i-- > 0;)
         if (p->limit[i] <= length)
             skstruct_leave(p, i);
@@ -114,10 +114,10 @@ SKSTRUCT_ACTIVE void skstruct_descend(skstruct_active *p)
         double length;
         ptrdiff_t i;
         skstruct_apply_inverse(p, p->g, p->step);
-        length = skstruct_reach(p, 1);
+        length = skstruct_reach(p, 1, 1);
         for (i = 0; i < p->n; i++)
             p->g[i] *= 1 - length;
-        skstruct_go(p, length);
+        skstruct_go(p, 1, length);
         if (length == 1)
             return;
     }

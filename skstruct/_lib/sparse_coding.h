@@ -29,12 +29,14 @@ static inline ptrdiff_t skstruct_pursuit_work(ptrdiff_t m, ptrdiff_t k)
 
 /* DEPENDENT: an atom of which less than this, as a squared length, is outside the span of others
  *            counts as lying in it.
+ * LEAST: less than this cannot be told from 0.
  * NEGLIGIBLE: a correlation this small, relative to the length of the sample, is rounding.
  * EXACT: below this part of the energy of the sample, subtracting squares has lost its digits. */
 #define REAL float
 #define EPSILON FLT_EPSILON
 #define SMALLEST FLT_MIN
 #define DEPENDENT 1e-5f
+#define LEAST 1e-8
 #define NEGLIGIBLE 2e-6
 #define EXACT 1e-3
 #include "sparse_coding.h"
@@ -42,12 +44,14 @@ static inline ptrdiff_t skstruct_pursuit_work(ptrdiff_t m, ptrdiff_t k)
 #undef EPSILON
 #undef SMALLEST
 #undef DEPENDENT
+#undef LEAST
 #undef NEGLIGIBLE
 #undef EXACT
 #define REAL double
 #define EPSILON DBL_EPSILON
 #define SMALLEST DBL_MIN
 #define DEPENDENT 1e-7
+#define LEAST 1e-10
 #define NEGLIGIBLE 1e-7
 #define EXACT 1e-10
 #include "sparse_coding.h"
@@ -55,6 +59,7 @@ static inline ptrdiff_t skstruct_pursuit_work(ptrdiff_t m, ptrdiff_t k)
 #undef EPSILON
 #undef SMALLEST
 #undef DEPENDENT
+#undef LEAST
 #undef NEGLIGIBLE
 #undef EXACT
 
@@ -281,9 +286,8 @@ INLINE double NAME(skstruct_outside_)(skstruct_active *p, const REAL *row, ptrdi
 INLINE int NAME(skstruct_introduce_)(skstruct_active *p, const REAL *row, ptrdiff_t j, double c,
                                      double alpha, int at_minimum, ptrdiff_t capacity)
 {
-    const double sign = c < 0 ? -1 : 1, least = 1e-3 * DEPENDENT * row[j];
+    const double sign = c < 0 ? -1 : 1, least = LEAST * row[j];
     double w = 0, rest, length, full;
-    ptrdiff_t i;
     for (;;) {
         rest = NAME(skstruct_outside_)(p, row, j);
         if (rest > DEPENDENT * row[j] && p->n < capacity)
@@ -292,19 +296,14 @@ INLINE int NAME(skstruct_introduce_)(skstruct_active *p, const REAL *row, ptrdif
             return 0;
         rest = rest > least ? rest : least;
         full = fabs(c - alpha * sign) / rest;
-        for (i = 0; i < p->n; i++)
-            p->step[i] *= sign;
-        length = skstruct_reach(p, full);
-        if (length == full && p->n < capacity) {
-            for (i = 0; i < p->n; i++)
-                p->step[i] *= sign;
-            break;
-        }
-        w += sign * length;
-        skstruct_go(p, length);
+        length = skstruct_reach(p, sign, full);
         if (length == full)
-            return 1;
+            break;
+        w += sign * length;
+        skstruct_go(p, sign, length);
     }
+    if (p->n == capacity)
+        return 0;
     skstruct_enter(p, j, rest, w, sign, c - alpha * sign);
     return 1;
 }
@@ -317,7 +316,7 @@ INLINE void NAME(skstruct_rebuild_)(skstruct_active *p, const REAL *G, ptrdiff_t
     for (i = 0; i < n; i++) {
         ptrdiff_t j = p->atom[i];
         double rest = NAME(skstruct_outside_)(p, G + j * m, j);
-        if (rest > DEPENDENT * 1e-3 * G[j * m + j])
+        if (rest > LEAST * G[j * m + j])
             skstruct_enter(p, j, rest, p->w[i], p->sign[i], p->g[i]);
     }
 }
