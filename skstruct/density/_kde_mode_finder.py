@@ -10,9 +10,9 @@ p(x) = sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i has its modes found on a small
    with z_i = |y - R'c_i|^2 / h^2 and 1 + gamma the largest ratio of a squared distance to its
    projection; the docstring has the proof.
 4. Lifted points ascend on the density of all rows. Ends of different starts are one mode if they
-   are within merge_tol h. Then each mode m is left to both sides along the widest direction of the
-   rows around it, the top eigenvector of sum_i a_i (x_i - m)(x_i - m)'; where that leads to a
-   denser point elsewhere, m was a saddle or a plateau and is replaced.
+   are within merge_tol h. Then each mode is left to both sides in the direction in which mean
+   shift leads back least, the top eigenvector of the Jacobian of its step; where that leads to a
+   denser point elsewhere, it was a saddle or a plateau and is replaced.
 5. Rows ascend on the density of C R until they are near an anchor, an end of 2: it belongs to the
    mode that it led to in 4, and a row to the mode of the anchor nearest to its own end.
 
@@ -157,13 +157,15 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     **Bandwidth.** Below h_G the density at a place is that of a few rows, and each row is a mode.
     "auto" is the larger of 2^(1/4) h_G and h_LOO n^(2 / ((d + 4)(d + 6))): h_LOO maximises the
     leave-one-out likelihood, and the power of n turns the rate that is best for densities into the
-    one for their gradients. The first is the larger from about five features on. Both are those of
-    the Gaussian kernel; heavier tails smooth more at the same bandwidth.
+    one for their gradients. The first is the larger from about five features on. n is the number
+    of rows or, if that is less, of centers: it is on their density that rows ascend, and h_G falls
+    with n. Both are those of the Gaussian kernel; heavier tails smooth more at the same bandwidth.
 
-    **Cost.** With m = min(n_samples, n_centers), q dimensions and about eight steps an ascent,
-    labels take 8 n_samples m (4 q flops and one exponential), 3 ns a pair at q = 20; the polish
-    takes 4 n_modes n_samples n_features flops a step. Time is linear in n_samples past n_centers.
-    Memory is two copies of X and m n_features numbers, and no matrix of n_samples by n_centers.
+    **Cost.** With m = min(n_samples, n_centers), q dimensions and four to nine steps an ascent,
+    labels take n_samples m (4 q flops and one exponential) a step, 3 ns a pair at q = 20; the
+    polish takes 4 n_modes n_samples n_features flops a step. Time is linear in n_samples past
+    n_centers. Memory is one copy of X, and three more while the coreset is chosen; no matrix of
+    n_samples by n_centers is formed.
 
     A mode into whose basin no seed falls is not found, and its rows go to the nearest one. Raise
     `n_seeds` where there are hundreds.
@@ -322,6 +324,7 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         return self
 
     def _find_modes(self, X, weight, random_state):
+        self._n_centers = N_CENTERS if self.n_centers == "auto" else self.n_centers
         Z, weight = self._standardize(X, weight, random_state)
         self._density = KernelDensitySum(Z, weight, self.kernel, self.alpha)
         n_samples, n_features = Z.shape
@@ -363,7 +366,8 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         scale = float(np.abs(Z).max()) or 1.0
         Z /= scale
         if self.bandwidth == "auto":
-            bandwidth = scale * mode_bandwidth(Z, weight, self.n_jobs)
+            some = slice(0, self._n_centers)
+            bandwidth = scale * mode_bandwidth(Z[some], weight[some], self.n_jobs)
         else:
             bandwidth = float(self.bandwidth)
         if bandwidth < scale * np.finfo(Z.dtype).eps:
@@ -376,11 +380,10 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         return Z, weight
 
     def _coreset(self, Z, weight, random_state):
-        n_centers = N_CENTERS if self.n_centers == "auto" else self.n_centers
-        if len(Z) <= n_centers:
+        if len(Z) <= self._n_centers:
             return Z, weight
         thinning = KernelThinning(
-            n_centers,
+            self._n_centers,
             bandwidth=1.0,
             method="compress++",
             oversampling=0,

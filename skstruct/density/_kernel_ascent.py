@@ -22,6 +22,8 @@ from skstruct._lib.row_blocks import for_row_blocks
 MAX_RELAXATION = 8.0
 MAX_MOVE = 0.5
 N_POWERS = 20
+DIFFERENCE = 0.05
+TINY = 1e-30  # where all the weight is on one point, T does not move
 
 
 class KernelDensitySum:
@@ -131,17 +133,19 @@ class KernelDensitySum:
             y = at + b[:, np.newaxis].astype(y.dtype) * step
         return end, log_end, n_iter
 
-    def widest_direction(self, mode):
-        """Return the top eigenvector of the covariance of the points, weighted by w g, at a row.
+    def flattest_directions(self, rows):
+        """Return for each row the direction in which a step of mean shift leads back least.
 
-        By the method of powers; a direction in which the density is flat needs no digits.
+        That is the top eigenvector of the Jacobian of T, by the method of powers and differences
+        of T; under the Gaussian kernel, of the covariance of the points around the row.
         """
-        offset = self.points - mode
-        v = offset[np.einsum("ij,ij->i", offset, offset).argmax()]
+        origin = self.means(rows, self.points)[1]
+        start = np.cos(np.arange(1, rows.shape[1] + 1))  # along no axis and no diagonal
+        v = np.tile(start.astype(rows.dtype), (len(rows), 1))
         for _ in range(N_POWERS):
-            v = v / (np.sqrt(v @ v) or 1.0)  # 0 where all the weight is on one point
-            v = self.means(mode[np.newaxis], (offset @ v)[:, np.newaxis] * offset)[1][0]
-        return v / (np.sqrt(v @ v) or 1.0)
+            v *= DIFFERENCE / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), TINY)
+            v = self.means(rows + v, self.points)[1] - origin
+        return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), TINY)
 
 
 def squared_distances(rows, points):

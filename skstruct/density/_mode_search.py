@@ -78,13 +78,13 @@ class ModeSearch:
     def _polish(self, points):
         """Ascend on the density of all points; return modes, log p there, the mode of each point.
 
-        What is a saddle or a plateau is left in the direction in which the centers around it are
-        widest spread, to both sides, and replaced if that ends denser elsewhere.
+        What is a saddle or a plateau is left to both sides in the direction in which the density
+        of the centers is flattest, and replaced if that ends denser elsewhere.
         """
         ends, log_p = self._ascend(self.density, points, self.tol / 10)
         kept, owner = merge(ends, log_p, self.merge_tol)
         modes, log_p = ends[kept], log_p[kept]
-        aside = SIDESTEP * np.array([self._around.widest_direction(mode) for mode in modes])
+        aside = SIDESTEP * self._around.flattest_directions(modes)
         starts = np.concatenate((modes + aside, modes - aside))
         ends, log_ends = self._ascend(self.density, starts, self.tol / 10)
         denser = np.arange(len(modes))
