@@ -32,7 +32,7 @@ from skstruct.density._thinning_table import Table, median_bandwidth
 
 FLOATS = (np.float64, np.float32)
 KERNELS = ("gaussian", "imq", "laplace", "matern32", "matern52")
-QUADRATIC_ROWS = 8192  # up to here, work quadratic in the rows is done without being asked for
+QUADRATIC_ROWS = 8192  # up to here, "auto" takes the method that is quadratic in the rows
 
 
 class KernelThinning(
@@ -99,8 +99,8 @@ class KernelThinning(
     coreset_weight_ : ndarray of shape (n_coreset,)
         Their weights: the sum of all weights over `n_coreset`, within each class if stratified.
     mmd_ : float
-        MMD between the coreset and all rows. NaN for more than 8192 different rows unless the
-        method is "kt", since it would take longer than the thinning; `score` computes it.
+        MMD between the coreset and all rows, which is known after "kt". NaN after "compress++" and
+        where several classes were thinned, since it takes longer than that; `score` computes it.
     bandwidth_ : float or None
         The bandwidth; None for a callable.
     normalization_ : ndarray of shape (n_coreset, n_coreset)
@@ -314,13 +314,9 @@ class KernelThinning(
         self.coreset_indices_ = table.indices(chosen)
         self.coreset_ = X[self.coreset_indices_]
         self.coreset_weight_ = np.concatenate(chosen_weight)
-        if len(sizes) > 1 or mean is None:
-            means = None
-        else:
-            means = mean[chosen], mean
         self.mmd_ = np.nan
-        if means is not None or len(points) <= QUADRATIC_ROWS:
-            self.mmd_ = self._mmd(points, table.weight, means)
+        if mean is not None and len(sizes) == 1:
+            self.mmd_ = self._mmd(points, table.weight, (mean[chosen], mean))
 
     def _check_split_kernel(self):
         if self.split_kernel == "target":
@@ -412,7 +408,7 @@ class KernelThinning(
         features = self._coreset.values(self._coreset.like(X)) @ self.normalization_
         return features.astype(X.dtype, copy=False)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Negative MMD between the coreset and the rows.
 
         Parameters
@@ -421,6 +417,8 @@ class KernelThinning(
             The rows.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
@@ -429,4 +427,5 @@ class KernelThinning(
         """
         check_is_fitted(self, "coreset_indices_")
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
-        return -self._mmd(self._coreset.like(X), np.ones(len(X)))
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return -self._mmd(self._coreset.like(X), weight)

@@ -13,9 +13,10 @@ import numpy as np
 from cython cimport floating
 from libc.math cimport INFINITY, sqrt
 from libc.string cimport memset
+from scipy.linalg.cython_blas cimport dgemv, sgemv
 
 from skstruct._lib._kernel_sums cimport (
-    TILE_ROWS, TILE_WORK, Kernel, block_signed_sums, block_values,
+    TILE_COLS, TILE_ROWS, TILE_WORK, Kernel, block_signed_sums, block_values,
 )
 
 cdef enum:
@@ -30,6 +31,49 @@ cdef void gather(const floating[:, ::1] X, const floating[::1] squares, const Py
         z_squares[i] = squares[rows[i]]
         for j in range(d):
             Z[i * d + j] = X[rows[i], j]
+
+
+cdef void add_product(bint transpose, const floating* K, Py_ssize_t rows, Py_ssize_t cols,
+                      const floating* coef, double* out, floating* part) noexcept nogil:
+    """out += K coef, or K' coef; K is row after row."""
+    cdef int m = <int> cols, n = <int> rows, one = 1
+    cdef Py_ssize_t i, n_out = cols if transpose else rows
+    cdef char* how = b"N" if transpose else b"T"
+    cdef floating alpha = 1, beta = 0
+    if floating is double:
+        dgemv(how, &m, &n, &alpha, <double*> K, &m, <double*> coef, &one, &beta, part, &one)
+    else:
+        sgemv(how, &m, &n, &alpha, <float*> K, &m, <float*> coef, &one, &beta, part, &one)
+    for i in range(n_out):
+        out[i] += part[i]
+
+
+def own_sums(const floating[:, ::1] X, const floating[::1] squares, Kernel kernel,
+             const floating[::1] coef, Py_ssize_t first, Py_ssize_t last, double[::1] out):
+    """Add coef_j k(x_i, x_j) to out[i], and coef_i k to out[j], for first <= i < last and j > i.
+
+    And coef_i k(x_i, x_i) to out[i]. With all rows as i, out[i] has sum_j coef_j k(x_i, x_j).
+    """
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], start, rows, col, cols
+    cdef floating[::1] K = np.empty_like(X, shape=TILE_ROWS * TILE_COLS)
+    cdef floating[::1] part = np.empty_like(X, shape=TILE_COLS)
+    cdef floating[::1] work = np.empty_like(X, shape=TILE_WORK)
+    with nogil:
+        start = first
+        while start < last:
+            rows = min(TILE_ROWS, last - start)
+            block_values(&X[start, 0], rows, &X[start, 0], &squares[start], rows, d, &kernel,
+                         &K[0], rows, &work[0])
+            add_product(False, &K[0], rows, rows, &coef[start], &out[start], &part[0])
+            col = start + rows
+            while col < n:
+                cols = min(TILE_COLS, n - col)
+                block_values(&X[start, 0], rows, &X[col, 0], &squares[col], cols, d, &kernel,
+                             &K[0], cols, &work[0])
+                add_product(False, &K[0], rows, cols, &coef[col], &out[start], &part[0])
+                add_product(True, &K[0], rows, cols, &coef[start], &out[col], &part[0])
+                col += cols
+            start += rows
 
 
 cdef void all_sums(const floating* Q, Py_ssize_t n_rows, const floating* C,

@@ -49,7 +49,7 @@ def kernel_thin(points, weight, capacity, n_chosen, *, delta, swap_passes, herdi
     mean : ndarray of shape (n_points,)
         Means of the kernel between each point and all.
     """
-    mean = points.sums(weight)
+    mean = points.own_sums(weight)
     n_rounds = (max(len(points), n_chosen) // n_chosen).bit_length() - 1
     rows = equal_weight_rows(weight, max(len(points), n_chosen), random_state)
     rows = rows[: n_chosen << n_rounds]
@@ -133,7 +133,8 @@ def squared_discrepancy(coreset, coreset_weight, points, weight, means=None):
     """
     if means is None:
         cross = coreset_weight @ points.sums(weight, coreset)
-        own = points.mean_of_pairs(weight)
+        own = weight @ points.own_sums(weight)
     else:
         cross, own = coreset_weight @ means[0], weight @ means[1]
-    return max(coreset.mean_of_pairs(coreset_weight) - 2 * cross + own, 0.0)
+    within = coreset_weight @ coreset.own_sums(coreset_weight)
+    return max(within - 2 * cross + own, 0.0)

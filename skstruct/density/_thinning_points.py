@@ -18,7 +18,7 @@ from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct.density import _kernel_thinning_fast as fast
 
 BLOCK = 64
-PAIRED_ROWS = 512
+N_STRIPES = 8
 FAR = 1e15
 RESOLUTION = 1e-3  # error of squared distances, in bandwidths, that is allowed
 
@@ -115,40 +115,34 @@ class RadialPoints:
         )
         return out
 
-    def sums(self, coef, points=None):
-        """Return sum_j coef_j k(x_j, x_i) for all points i, or for those of another set."""
-        Q = self.Z if points is None else points.Z
+    def sums(self, coef, points):
+        """Return sum_j coef_j k(x_j, y_i) for all points y_i of another set."""
         coef = coef.astype(self.Z.dtype)
-        out = np.empty(len(Q))
+        out = np.empty(len(points))
         for_row_blocks(
-            lambda rows: signed_sums(Q[rows], self.Z, self.squares, coef, self.kernel, out[rows]),
-            len(Q),
+            lambda rows: signed_sums(
+                points.Z[rows], self.Z, self.squares, coef, self.kernel, out[rows]
+            ),
+            len(points),
             self.n_jobs,
         )
         return out
 
-    def mean_of_pairs(self, weight):
-        """Return sum_ij weight_i weight_j k(x_i, x_j), each pair looked at once."""
-        coef = weight.astype(self.Z.dtype)
-        n_points = len(self)
-        starts = range(0, n_points, PAIRED_ROWS)
-        totals = np.zeros(len(starts))
+    def own_sums(self, coef):
+        """Return sum_j coef_j k(x_j, x_i) for all points i; each pair is looked at once."""
+        coef = coef.astype(self.Z.dtype)
+        part = 1 - np.sqrt(1 - np.arange(N_STRIPES + 1) / N_STRIPES)  # of equal areas
+        cuts = np.minimum(BLOCK * np.ceil(part * len(self) / BLOCK).astype(int), len(self))
+        sums = np.zeros((N_STRIPES, len(self)))
 
-        def add(blocks):
-            for b in range(blocks.start, blocks.stop):
-                stop = min(starts[b] + PAIRED_ROWS, n_points)
-                own, later = slice(starts[b], stop), slice(stop, None)
-                out = np.empty(stop - starts[b])
-                for others, factor in ((own, 1.0), (later, 2.0)):
-                    if others.start < n_points:
-                        signed_sums(
-                            self.Z[own], self.Z[others], self.squares[others], coef[others],
-                            self.kernel, out,
-                        )  # fmt: skip
-                        totals[b] += factor * (weight[own] @ out)
+        def add(stripes):
+            for i in range(stripes.start, stripes.stop):
+                fast.own_sums(
+                    self.Z, self.squares, self.kernel, coef, cuts[i], cuts[i + 1], sums[i]
+                )
 
-        for_row_blocks(add, len(starts), self.n_jobs, block=1)
-        return totals.sum()
+        for_row_blocks(add, N_STRIPES, self.n_jobs, block=1)
+        return sums.sum(axis=0)
 
     def halve(self, lists, log_term, uniforms):
         """Return the halves of each list, one after the other."""
@@ -239,13 +233,12 @@ class CallablePoints:
     def values(self, points):
         return self._values(points.X, self.X)
 
-    def sums(self, coef, points=None):
-        Q = self.X if points is None else points.X
-        starts = range(0, len(Q), BLOCK)
-        return np.concatenate([self._values(Q[s : s + BLOCK], self.X) @ coef for s in starts])
+    def sums(self, coef, points):
+        X, starts = points.X, range(0, len(points), BLOCK)
+        return np.concatenate([self._values(X[s : s + BLOCK], self.X) @ coef for s in starts])
 
-    def mean_of_pairs(self, weight):
-        return weight @ self.sums(weight)
+    def own_sums(self, coef):
+        return self.sums(coef, self)
 
     def halve(self, lists, log_term, uniforms):
         children = np.empty((2 * len(lists), lists.shape[1] // 2), dtype=np.intp)
@@ -272,14 +265,14 @@ class CallablePoints:
             members = children[i : i + 2].ravel()
             points, chosen = self.take(members), np.arange(half)
             first, room = np.repeat((1.0, 0.0), half), np.repeat((0, 1), half)
-            sums = points.sums(first)
-            mean = (sums + points.sums(1.0 - first)) / (2 * half)
+            sums = points.own_sums(first)
+            mean = (sums + points.own_sums(1.0 - first)) / (2 * half)
             points.sweep(mean, chosen, room, sums)
             children[i], children[i + 1] = members[chosen], members[room > 0]
 
     def self_sums(self, lists):
         return np.array(
-            [self.take(members).sums(np.ones(len(members))).sum() for members in lists]
+            [self.take(members).own_sums(np.ones(len(members))).sum() for members in lists]
         )
 
     def sweep(self, mean, chosen, room, sums, repair=False):
