@@ -29,7 +29,7 @@ images = pca.inverse_transform(finder.modes_[by_mass]).reshape(-1, 8, 8)
 # The same at other bandwidths
 # ----------------------------
 density = HighDimensionalKernelDensity(random_state=0).fit(X)
-bandwidths = np.geomspace(0.85 * density.bandwidth_, 1.6 * finder.bandwidth_, 14)
+bandwidths = np.geomspace(0.85 * density.bandwidth_, 1.6 * finder.bandwidth_, 10)
 counts = [len(KDEModeFinder(h, n_seeds=len(X), random_state=0).fit(X).modes_) for h in bandwidths]
 
 # %%
