@@ -65,7 +65,7 @@ def objective(X, atoms, alpha):
     atoms = atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1e-12)
     code = batch_sparse_encode(X, atoms, algorithm="lasso_cd", alpha=alpha)
     rest = X - code @ atoms
-    return ((rest**2).sum() / 2 + alpha * np.abs(code).sum()) / len(X)
+    return float((rest**2).sum() / 2 + alpha * np.abs(code).sum()) / len(X)
 
 
 def train_dl(X, n_components, alpha, batch_size, n_steps):

@@ -1,18 +1,19 @@
 """Dictionary learnt from mini-batches, whose memory does not grow with the data.
 
 Atoms d_j of length 1 (rows of D, "atoms") and codes a minimise the sum over samples x of weight w
-of 1/2 ||x - D' a||^2 + alpha ||a||_1. The t-th batch of b samples [1]_:
+of 1/2 ||x - D' a||^2 + alpha ||a||_1. The t-th batch [1]_:
 
-    a = lasso of each x on D                      ("code", by encode_rows)
-    th = t b if t < b else b^2 + t - b,  keep = (th + 1 - b) / (th + 1)
-    A = keep A + sum w a a',  B = keep B + sum w a x'             the past, in m^2 + m d numbers
+    a = lasso of each x on D                                 ("code", by encode_rows)
+    A = keep A + sum w a a',  B = keep B + sum w a x'        with keep = (1 - 1 / t)^3
     for each j with A_jj > 0:  u = d_j + (B_j - A_j D) / A_jj,  d_j = u / ||u||
 
-The last line is an exact minimisation over one atom: the cost of all past samples with the codes
-that they got is A_jj / 2 ||d_j - u||^2 and a constant. The published constraint is ||d_j|| <= 1;
-on the sphere the minima are the same, since a shorter atom only makes its codes dearer. An atom
-that no code uses is replaced by a sample of the batch, and its rows of A and B start anew; the
-first atoms are samples, too.
+A and B are all that is kept of the past. The last line is an exact minimisation over one atom: the
+cost of all past samples with the codes that they got is A_jj / 2 ||d_j - u||^2 and a constant. The
+published constraint is ||d_j|| <= 1; on the sphere the minima are the same, since a shorter atom
+only makes its codes dearer. Old codes were made on worse atoms: with the power (rho in [1]_) batch
+s counts (s / t)^3, so that half of all that counts is of the last sixth of the steps. An atom that
+no code uses is replaced by a sample of the batch, and its rows of A and B start anew; the first
+atoms are samples, too.
 """
 
 from numbers import Integral, Real
@@ -39,6 +40,7 @@ from skstruct.decomposition._mini_batch_sparse_dictionary_fast import accumulate
 FLOATS = (np.float64, np.float32)
 ALGORITHMS = ("omp", "ols", "lasso_cd", "topk", "hard", "soft")
 UNUSED = 1e-10  # of the mean of the diagonal of A: an atom with less has no use worth the name
+FADING = 3  # the power with which the past fades: more forgets too much in one pass
 N_ROWS_SCORED = 4096  # rows whose codes `score` holds at a time
 N_STEPS_FREE = 100  # steps, or one pass if that is less, in which tol does not stop
 
@@ -143,7 +145,7 @@ class MiniBatchSparseDictionary(
     >>> X, dictionary, code = make_sparse_coded_signal(
     ...     n_samples=3000, n_components=24, n_features=16, n_nonzero_coefs=2, random_state=0
     ... )
-    >>> learner = MiniBatchSparseDictionary(24, alpha=0.1, random_state=0).fit(X)
+    >>> learner = MiniBatchSparseDictionary(24, alpha=0.3, random_state=0).fit(X)
     >>> coherence = abs(learner.components_ @ dictionary.T).max(axis=0)
     >>> int((coherence > 0.99).sum())
     24
@@ -377,10 +379,9 @@ class MiniBatchSparseDictionary(
 
     def _learn(self, X, weight):
         """Learn one batch; return how far the atoms moved."""
-        n_samples, t = len(X), self.n_steps_ + 1
+        self.n_steps_ += 1
         code = self._encode(X, self._atoms, self.fit_algorithm, self.alpha)
-        theta = t * n_samples if t < n_samples else n_samples**2 + t - n_samples
-        keep = (theta + 1 - n_samples) / (theta + 1)
+        keep = (1.0 - 1.0 / self.n_steps_) ** FADING
         accumulate(code, X, weight, keep, self._A, self._B)
         use = np.diagonal(self._A)
         least = UNUSED * use.mean()
@@ -389,7 +390,6 @@ class MiniBatchSparseDictionary(
         if len(unused):
             self._replace(unused, X)
         self.components_ = self._atoms.astype(self.components_.dtype)
-        self.n_steps_ = t
         return np.sqrt(square) / len(self._atoms)
 
     def transform(self, X):

@@ -51,17 +51,15 @@ def one_pass_over_the_atoms(atoms, A, B, least=0.0, positive=False):
     return atoms
 
 
-def one_pass_of_fit(X, atoms, alpha, batch_size, weight=None):
+def passes_of_fit(X, atoms, alpha, batch_size, n_passes, weight):
     """The method with the lasso of scikit-learn and dense products."""
     n_components = len(atoms)
     A, B = np.zeros((n_components, n_components)), np.zeros((n_components, X.shape[1]))
-    weight = np.ones(len(X)) if weight is None else weight
-    for t, start in enumerate(range(0, len(X), batch_size), 1):
+    starts = range(0, len(X), batch_size)
+    for t, start in enumerate([*starts] * n_passes, 1):
         x, w = X[start : start + batch_size], weight[start : start + batch_size]
-        b = len(x)
         code = sparse_encode(x, atoms, algorithm="lasso_lars", alpha=alpha)
-        theta = t * b if t < b else b**2 + t - b
-        keep = (theta + 1 - b) / (theta + 1)
+        keep = (1 - 1 / t) ** 3
         A = keep * A + (code.T * w) @ code
         B = keep * B + (code.T * w) @ x
         assert np.diagonal(A).min() > 0
@@ -111,30 +109,32 @@ def test_statistics(dtype):
     assert_allclose(B, expected[1], atol=1e-13)
 
 
-@pytest.mark.parametrize("batch_size", [4, 20, 64])  # 4: more steps than samples in a step
-def test_is_the_method(batch_size):
+@pytest.mark.parametrize(("batch_size", "n_passes"), [(20, 1), (64, 5), (300, 4)])
+def test_is_the_method(batch_size, n_passes):
     X, dictionary = signals(300, n_components=10)
     start = unit(dictionary + 0.3 * np.random.default_rng(0).standard_normal(dictionary.shape))
     weight = np.random.default_rng(1).uniform(0.5, 2.0, 300)
     learner = MiniBatchSparseDictionary(
-        alpha=0.05, batch_size=batch_size, max_iter=1, tol=0, dict_init=start, shuffle=False
+        alpha=0.05, batch_size=batch_size, max_iter=n_passes, tol=0, dict_init=start, shuffle=False
     ).fit(X, sample_weight=weight)
-    expected = one_pass_of_fit(X, start, 0.05, batch_size, weight)
-    assert learner.n_steps_ == -(-300 // batch_size)
+    expected = passes_of_fit(X, start, 0.05, batch_size, n_passes, weight)
     assert np.abs(expected - start).max() > 0.1
     assert_allclose(learner.components_, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("params", "n_found"),
-    [({"alpha": 0.3}, 18), ({"fit_algorithm": "omp", "transform_n_nonzero_coefs": 2}, 13)],
+    [({"alpha": 0.3}, 53), ({"fit_algorithm": "omp", "transform_n_nonzero_coefs": 2}, 45)],
 )
 def test_finds_the_atoms_of_the_signals(params, n_found):
-    # Every start ends with some atoms twice and some missing; that of scikit-learn finds 6.
-    X, dictionary = signals(4000, n_components=20, n_features=20, seed=2)
+    # From most starts a few atoms come twice and as many are missing; scikit-learn finds 6 of 20.
     params = {"batch_size": 100, "max_iter": 20, "tol": 0, "random_state": 0} | params
-    atoms = MiniBatchSparseDictionary(**params).fit(X).components_
-    assert (np.abs(atoms @ dictionary.T).max(axis=0) > 0.99).sum() >= n_found
+    found = 0
+    for seed in range(3):
+        X, dictionary = signals(4000, n_components=20, n_features=20, seed=seed)
+        atoms = MiniBatchSparseDictionary(**params).fit(X).components_
+        found += (np.abs(atoms @ dictionary.T).max(axis=0) > 0.99).sum()
+    assert found >= n_found
 
 
 def test_objective_is_as_low_as_that_of_scikit_learn():
@@ -168,7 +168,7 @@ def test_denoises_a_photograph():
     code = learner.fit_transform(X - mean)
     patches = (learner.inverse_transform(code) + mean).reshape(-1, 8, 8)
     error = ((reconstruct_from_patches_2d(patches, image.shape) - image) ** 2).mean()
-    assert learner.n_iter_ == 1
+    assert learner.n_iter_ <= 2
     assert -10.0 * np.log10(error) > 31.2  # a dictionary of cosines: 30.7
 
 
