@@ -43,10 +43,9 @@ class KernelDensitySum:
 
     def __init__(self, points, weight, kernel, alpha):
         self.points = points
-        self.weight = weight.astype(points.dtype)
+        self.weight = (weight / weight.sum()).astype(points.dtype)
         self.squares = np.empty(len(points), dtype=points.dtype)
         squared_norms(points, self.squares)
-        self.log_total = np.log(weight.sum())
         self.profile = kernel, alpha
         self.kernel = make_kernel(kernel, 1.0, alpha)
         self.singular = kernel == "exponential" and alpha < 2
@@ -69,7 +68,7 @@ class KernelDensitySum:
             log_sums(Q[rows], self.points, self.squares, self.weight, self.kernel, out[rows])
 
         for_row_blocks(function, len(Q), n_jobs)
-        return out - self.log_total
+        return out
 
     def means(self, Q, values, kernel=None):
         """Return log p at rows Q and the means of values, weighted by w g there."""
@@ -77,7 +76,6 @@ class KernelDensitySum:
         log_p = np.empty(len(Q))
         mean = np.empty((len(Q), values.shape[1]), dtype=Q.dtype)
         mean_shift(Q, self.points, self.squares, self.weight, values, kernel, log_p, mean)
-        log_p -= self.log_total
         return log_p, mean
 
     def ascend(self, start, tol, max_iter, goals=None, radius=None):

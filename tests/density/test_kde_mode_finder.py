@@ -291,6 +291,10 @@ def test_unit_of_the_weights_does_not_matter():
     other = KDEModeFinder(random_state=3).fit(X, sample_weight=weight / weight.sum())
     assert_allclose(other.modes_, one.modes_, rtol=1e-6)
     assert_array_equal(other.labels_, one.labels_)
+    X = X.astype(np.float32)
+    one = KDEModeFinder(random_state=3).fit(X, sample_weight=weight)
+    tiny = KDEModeFinder(random_state=3).fit(X, sample_weight=1e-80 * weight)
+    assert_allclose(tiny.mode_log_density_, one.mode_log_density_, atol=1e-5)
 
 
 def test_same_seed_same_bits_for_any_number_of_threads():
