@@ -363,17 +363,18 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         Z = X[rows]
         self._location = (weight / weight.sum()).astype(Z.dtype) @ Z
         Z -= self._location
-        scale = float(np.abs(Z).max()) or 1.0
+        reach = float(np.abs(Z).max())
+        scale = reach or 1.0
         Z /= scale
         if self.bandwidth == "auto":
             some = slice(0, self._n_centers)
             bandwidth = scale * mode_bandwidth(Z[some], weight[some], self.n_jobs)
         else:
             bandwidth = float(self.bandwidth)
-        if bandwidth < scale * np.finfo(Z.dtype).eps:
+        if bandwidth < reach * np.finfo(Z.dtype).eps:
             raise ValueError(
                 f"bandwidth={bandwidth!r}; it must be above the rounding error of X, which has "
-                f"entries {scale:.3g} from the mean in {Z.dtype}."
+                f"entries {reach:.3g} from the mean in {Z.dtype}."
             )
         self.bandwidth_ = float(bandwidth)
         Z /= bandwidth / scale

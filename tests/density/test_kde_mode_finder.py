@@ -332,6 +332,7 @@ def test_duplicates_single_rows_and_constant_columns():
     assert_array_equal(one.modes_, [[1.0, 2.0]])
     assert_array_equal(one.labels_, [0])
     assert_array_equal(one.mode_log_density_, [0])
+    assert_array_equal(KDEModeFinder(1e-20).fit([[1.0, 2.0]]).modes_, [[1.0, 2.0]])
     same = KDEModeFinder().fit(np.full((30, 2), 3.3))
     assert_allclose(same.modes_, [[3.3, 3.3]])
     assert same.mode_mass_ == [1]
