@@ -154,7 +154,8 @@ def check_n_jobs(estimator):
 def check_grid_search(estimator):
     """GridSearchCV tunes it as a step of a Pipeline."""
     X, y = make_data(estimator)
-    steps = [("scale", MinMaxScaler()), ("step", seeded(estimator))]
+    # Clipped, because some estimators take no negative numbers, which a fold may have.
+    steps = [("scale", MinMaxScaler(clip=True)), ("step", seeded(estimator))]
     if hasattr(estimator, "transform") and not hasattr(estimator, "predict"):
         steps.append(("last", Ridge()))
         y = X[:, 0] if y is None else y
