@@ -119,10 +119,10 @@ class KernelThinning(
 
     Notes
     -----
-    "kt" computes 2 n^2 kernel values, "compress++" about 4^(oversampling + 2) per row and level,
-    of 2 d operations and an exponential each, which is 1.5 ns for d = 10 and 3.3 ns for d = 50 on
-    one core; float32 takes half. No matrix of all rows is kept: memory is that of the rows, of
-    17 values per row and of n_coreset^2 for the features.
+    "kt" computes 1.5 n^2 kernel values and "compress++" about 4^(oversampling + 2) of them per row
+    and level, with 2 d operations and an exponential each: 1.5 ns for d = 10 and 3.3 ns for d = 50
+    on one core, half of that for float32. No matrix of all rows is kept: memory is that of the
+    rows, some 30 numbers per row, and n_coreset^2 for the features.
 
     A transformer must keep the number of rows, so that as a step of a pipeline it makes features;
     `fit_resample` returns the rows. To thin in front of a model, use :class:`ThinnedEstimator`.

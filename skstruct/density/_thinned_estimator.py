@@ -58,9 +58,9 @@ class ThinnedEstimator(MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    To choose among n rows of d columns takes 2 n^2 kernel values up to 8192 rows and nearly linear
-    time beyond; the fit takes what `estimator` takes for n_coreset rows. If it takes weights it
-    gets those of the coreset, so that its loss is on the scale of the whole table.
+    To choose among n rows takes 1.5 n^2 kernel values up to 8192 rows and nearly linear time
+    beyond; the fit takes what `estimator` takes for n_coreset rows. If it takes weights it gets
+    those of the coreset, so that its loss is on the scale of the whole table.
 
     `predict`, `predict_proba`, `predict_log_proba`, `decision_function`, `score_samples`,
     `transform` and `score` are there if `estimator` has them. Do not thin before a table is split
