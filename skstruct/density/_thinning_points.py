@@ -8,14 +8,10 @@ from copy import copy
 
 import numpy as np
 
-from skstruct._lib._kernel_sums import (
-    kernel_values,
-    make_kernel,
-    signed_sums,
-    squared_norms,
-)
+from skstruct._lib._kernel_sums import kernel_values, make_kernel, signed_sums, squared_norms
 from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct.density import _kernel_thinning_fast as fast
+from skstruct.density._thinning_table import magnitude
 
 BLOCK = 64
 N_STRIPES = 8
@@ -55,10 +51,10 @@ class RadialPoints:
     """
 
     def __init__(self, X, name, bandwidth, split_kernel, power, n_jobs):
-        self.scale = 2.0 ** int(np.frexp(np.abs(X).max())[1])
+        self.scale = magnitude(X)
         self.center = (X / self.scale).mean(axis=0, dtype=np.float64)
         self.n_jobs = n_jobs
-        h = min(bandwidth / self.scale, 1e100)
+        h = float(np.clip(bandwidth / self.scale, 1e-100, 1e100))
         Z = self._framed(X, X.dtype)
         norms = np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
         error = 2 / RESOLUTION * norms

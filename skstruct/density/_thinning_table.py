@@ -83,9 +83,14 @@ def equal_weight_rows(weight, n_rows, random_state):
     return random_state.permutation(np.minimum(rows, np.flatnonzero(weight)[-1]))
 
 
+def magnitude(X):
+    """Return the power of two by which X is of order 1."""
+    return 2.0 ** (int(np.frexp(np.abs(X).max())[1]) - 1)
+
+
 def median_bandwidth(X, weight, random_state):
     """Return the root of half the median squared distance; X are different rows."""
-    scale = 2.0 ** int(np.frexp(np.abs(X).max())[1])
+    scale = magnitude(X)
     some = X[equal_weight_rows(weight, min(len(X), MEDIAN_ROWS), random_state)]
     squared = pdist(some / scale, "sqeuclidean")
     median = np.median(squared) if len(squared) else 0.0

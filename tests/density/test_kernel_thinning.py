@@ -647,6 +647,21 @@ def test_one_row_with_a_bandwidth():
     assert thinning.mmd_ == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("part", [0.1, 0.9])
+def test_numbers_of_any_size(dtype, part):
+    """The same choice for rows as large, and nearly as small, as the dtype has."""
+    limits = np.finfo(dtype)
+    X = np.random.RandomState(0).uniform(-1, 1, (200, 2)).astype(dtype)
+    found = []
+    for power in (0, limits.maxexp - 1, limits.minexp + 30):
+        rows = X * dtype(2.0) ** dtype(power)
+        points = RadialPoints(rows, "gaussian", float(part * np.abs(rows).max()), "target", 0.5, 1)
+        found.append(points.own_sums(np.ones(200)))
+    assert_array_equal(found[1], found[0])
+    assert_array_equal(found[2], found[0])
+
+
 class Counter:
     """Counts tasks, and asks to stop after some."""
 
