@@ -173,8 +173,9 @@ def clusters():
             f"{min(modes)} .. {max(modes)} modes, {min(heavy)} .. {max(heavy)} of 1 % and more"
         )
     X, y = digits(16)
-    h = KDEModeFinder().fit(X).bandwidth_ / 2**0.25
-    counts = [len(KDEModeFinder(f * h, n_seeds=2000).fit(X).modes_) for f in (0.7, 1.0, 1.2)]
+    h = KDEModeFinder(random_state=0).fit(X).bandwidth_ / 2**0.25
+    finders = [KDEModeFinder(f * h, n_seeds=2000, random_state=0) for f in (0.7, 1.0, 1.2)]
+    counts = [len(finder.fit(X).modes_) for finder in finders]
     print(f"  digits, 16 columns: modes at .7, 1 and 1.2 h_G: {counts}")
 
 
