@@ -15,6 +15,7 @@ from skstruct.density._thinning_table import magnitude
 
 BLOCK = 64
 N_STRIPES = 8
+MANY_VALUES = 5e6  # about 10 ms, ten times what it takes to start threads
 FAR = 1e15
 RESOLUTION = 1e-3  # error of squared distances, in bandwidths, that is allowed
 
@@ -99,29 +100,28 @@ class RadialPoints:
         points._place(self._framed(X, self.Z.dtype))
         return points
 
+    def _share_out(self, function, n_items, n_values, block=1):
+        """Call a function on slices of the items, in threads if there is enough to do."""
+        for_row_blocks(function, n_items, self.n_jobs if n_values > MANY_VALUES else 1, block)
+
     def values(self, points):
         """Return k between each of some points and each of these."""
         out = np.empty((len(points), len(self)), self.Z.dtype)
-        for_row_blocks(
-            lambda rows: kernel_values(
-                points.Z[rows], self.Z, self.squares, self.kernel, out[rows]
-            ),
-            len(points),
-            self.n_jobs,
-        )
+
+        def fill(rows):
+            kernel_values(points.Z[rows], self.Z, self.squares, self.kernel, out[rows])
+
+        self._share_out(fill, len(points), out.size, BLOCK)
         return out
 
     def sums(self, coef, points):
         """Return sum_j coef_j k(x_j, y_i) for all points y_i of another set."""
-        coef = coef.astype(self.Z.dtype)
-        out = np.empty(len(points))
-        for_row_blocks(
-            lambda rows: signed_sums(
-                points.Z[rows], self.Z, self.squares, coef, self.kernel, out[rows]
-            ),
-            len(points),
-            self.n_jobs,
-        )
+        coef, out = coef.astype(self.Z.dtype), np.empty(len(points))
+
+        def fill(rows):
+            signed_sums(points.Z[rows], self.Z, self.squares, coef, self.kernel, out[rows])
+
+        self._share_out(fill, len(points), len(points) * len(self), BLOCK)
         return out
 
     def own_sums(self, coef):
@@ -137,43 +137,41 @@ class RadialPoints:
                     self.Z, self.squares, self.kernel, coef, cuts[i], cuts[i + 1], sums[i]
                 )
 
-        for_row_blocks(add, N_STRIPES, self.n_jobs, block=1)
+        self._share_out(add, N_STRIPES, len(self) ** 2 // 2)
         return sums.sum(axis=0)
 
     def halve(self, lists, log_term, uniforms):
         """Return the halves of each list, one after the other."""
-        children = np.empty((2 * len(lists), lists.shape[1] // 2), dtype=np.intp)
-        for_row_blocks(
-            lambda rows: fast.halve(
-                self.Z, self.squares, lists[rows], self.split_kernels, log_term, uniforms[rows],
-                children[2 * rows.start : 2 * rows.stop],
-            ),
-            len(lists),
-            self.n_jobs,
-            block=1,
-        )  # fmt: skip
+        n_lists, n_rows = lists.shape
+        children = np.empty((2 * n_lists, n_rows // 2), dtype=np.intp)
+
+        def fill(some):
+            fast.halve(
+                self.Z, self.squares, lists[some], self.split_kernels, log_term, uniforms[some],
+                children[2 * some.start : 2 * some.stop],
+            )  # fmt: skip
+
+        self._share_out(fill, n_lists, n_lists * n_rows**2 // 2)
         return children
 
     def refine_halves(self, children):
         """Bring the first of each two halves nearer to the mean of both, by one sweep of swaps."""
-        for_row_blocks(
-            lambda rows: fast.refine_halves(
-                self.Z, self.squares, self.kernel, children[2 * rows.start : 2 * rows.stop]
-            ),
-            len(children) // 2,
-            self.n_jobs,
-            block=1,
-        )
+        n_lists, n_rows = len(children) // 2, 2 * children.shape[1]
+
+        def refine(some):
+            halves = children[2 * some.start : 2 * some.stop]
+            fast.refine_halves(self.Z, self.squares, self.kernel, halves)
+
+        self._share_out(refine, n_lists, 2 * n_lists * n_rows**2)
 
     def self_sums(self, lists):
         """Return the sum of k over all pairs of points of each list."""
         out = np.empty(len(lists))
-        for_row_blocks(
-            lambda rows: fast.self_sums(self.Z, self.squares, self.kernel, lists[rows], out[rows]),
-            len(lists),
-            self.n_jobs,
-            block=1,
-        )
+
+        def fill(some):
+            fast.self_sums(self.Z, self.squares, self.kernel, lists[some], out[some])
+
+        self._share_out(fill, len(lists), len(lists) * lists.shape[1] ** 2)
         return out
 
     def sweep(self, mean, chosen, room, sums, repair=False):

@@ -324,6 +324,13 @@ def test_any_size_of_any_table(n_samples, fraction, n_different, method, weighte
         assert (np.bincount(group[rows], minlength=len(allowed)) <= allowed).all()
 
 
+def test_unique_without_a_sweep():
+    """Light rows are drawn for the walk as often as they are heavy among themselves."""
+    X, weight = normal(200, 2), np.random.RandomState(1).uniform(size=200) ** 8 + 1e-9
+    thinning = KernelThinning(20, swap_passes=0, herding=False, random_state=0)
+    assert len(set(thinning.fit(X, sample_weight=weight).coreset_indices_)) == 20
+
+
 def test_rows_may_be_chosen_again_if_not_unique():
     X = np.vstack([np.zeros((1, 2)), 1e-3 * normal(5, 2), [[9.0, 9.0]]])
     weight = np.array([1000.0, 1, 1, 1, 1, 1, 1])
@@ -416,6 +423,23 @@ def test_compress_leaves_what_it_says():
     assert discrepancy(K, rows) < random / 3
 
 
+def test_compress_tosses_a_coin_for_the_half_it_keeps():
+    points = plain_points(normal(1024, 2))
+    kept = []
+
+    def refine(children, refine_halves=points.refine_halves):
+        refine_halves(children)
+        kept.append(children.copy())
+
+    points.refine_halves = refine
+    rng = np.random.RandomState(0)
+    rows = finish(compress(points, np.arange(1024), 2, 1, delta=0.5, random_state=rng))
+    (halves,) = (half.reshape(64, 2, 8) for half in kept)
+    is_second = (rows.reshape(64, 1, 8) == halves).all(axis=2)
+    assert_array_equal(is_second.sum(axis=1), 1)
+    assert 16 < is_second[:, 1].sum() < 48
+
+
 def test_compress_takes_linear_time_and_little_memory():
     counts = []
     for n_samples in (4096, 16384):
@@ -493,11 +517,15 @@ def test_features_have_the_kernel_as_their_product():
     assert list(thinning.get_feature_names_out()[:2]) == ["kernelthinning0", "kernelthinning1"]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_features_of_far_rows_vanish(dtype):
-    X = normal(200, 3).astype(dtype)
+@pytest.mark.parametrize(
+    ("dtype", "scale", "far"),
+    [(np.float32, 1.0, 1e30), (np.float32, 1e-9, 1e35), (np.float64, 1e-99, 1e300)],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_features_of_far_rows_vanish(dtype, scale, far):
+    X = (scale * normal(200, 3)).astype(dtype)
     thinning = KernelThinning(10, random_state=0).fit(X)
-    assert_allclose(thinning.transform(np.full((2, 3), 1e30, dtype=dtype)), 0, atol=1e-12)
+    assert_allclose(thinning.transform(np.full((2, 3), far, dtype=dtype)), 0, atol=1e-12)
 
 
 def test_landmarks_beat_random_ones_on_digits():
@@ -551,11 +579,9 @@ def test_a_class_is_never_lost():
     y = np.r_[np.zeros(498, dtype=int), 1, 2]
     _, labels = KernelThinning(5, random_state=0).fit_resample(X, y)
     assert_array_equal(np.bincount(labels), [3, 1, 1])
-    weight = np.r_[np.full(498, 1e-3), 500.0, 1.0]  # most is due to the row of class 1
-    thinning = KernelThinning(400, random_state=0)
-    _, labels = thinning.fit_resample(X, y, weight)
-    assert_array_equal(np.bincount(labels)[2], 1)
-    assert len(labels) == 400
+    weight = np.r_[np.full(498, 1e-6), 0.5, 1e-3]  # most is due to the row of class 1
+    _, labels = KernelThinning(400, random_state=0).fit_resample(X, y, weight)
+    assert_array_equal(np.bincount(labels), [398, 1, 1])
     _, labels = KernelThinning(random_state=0).fit_resample(X[:9], np.arange(9) % 5)
     assert_array_equal(np.unique(labels), np.arange(5))
 
