@@ -12,7 +12,7 @@ lists, of every 2^r-th row and of a greedy choice (herding), KT-SWAP takes the o
 discrepancy and sweeps over it: each point gives way to that one of all points with which the mean
 of the coreset is nearest to that of the table.
 
-Compress++ [2]_ halves before that within bins of 4^p rows: lists of 2^g rows each are joined by
+Compress++ [2]_ halves before that within bins of 4^p rows: lists of 4^g rows each are joined by
 four and halved (a round of KT-SPLIT, a sweep, and a fair coin for which of the halves), level by
 level, so that a bin leaves 2^(g + p) rows after kernel matrices of no more than twice that.
 """
