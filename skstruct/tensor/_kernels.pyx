@@ -42,16 +42,16 @@ cdef void gemm(bint transpose_a, bint transpose_b, int m, int n, int k, const fl
         sgemm(tb, ta, &n, &m, &k, &one, <float*> B, &ldb, <float*> A, &lda, &beta, C, &ldc)
 
 
-cdef void gather(const floating* X, Py_ssize_t n_slabs, Py_ssize_t I, Py_ssize_t R,
+cdef void gather(const floating* X, Py_ssize_t n_slabs, Py_ssize_t M, Py_ssize_t R,
                  Py_ssize_t first, Py_ssize_t n_columns, real* block) noexcept nogil:
-    """Bring columns of slabs side by side: block of shape (I, n_slabs * n_columns)."""
-    cdef Py_ssize_t l, i, j, width = n_slabs * n_columns
+    """Bring columns of slabs side by side: block of shape (M, n_slabs * n_columns)."""
+    cdef Py_ssize_t s, i, j, width = n_slabs * n_columns
     cdef const floating* source
     cdef real* target
-    for l in range(n_slabs):
-        for i in range(I):
-            source = X + (l * I + i) * R + first
-            target = block + i * width + l * n_columns
+    for s in range(n_slabs):
+        for i in range(M):
+            source = X + (s * M + i) * R + first
+            target = block + i * width + s * n_columns
             for j in range(n_columns):
                 target[j] = <real> source[j]
 
@@ -59,28 +59,28 @@ cdef void gather(const floating* X, Py_ssize_t n_slabs, Py_ssize_t I, Py_ssize_t
 cdef void scatter(const floating* block, Py_ssize_t n_slabs, Py_ssize_t J, Py_ssize_t R,
                   floating* Y) noexcept nogil:
     """The way back: from a block of shape (J, n_slabs * R) to slabs of shape (J, R)."""
-    cdef Py_ssize_t l, j, r
+    cdef Py_ssize_t s, j, r
     cdef const floating* source
-    for l in range(n_slabs):
+    for s in range(n_slabs):
         for j in range(J):
-            source = block + (j * n_slabs + l) * R
+            source = block + (j * n_slabs + s) * R
             for r in range(R):
-                Y[(l * J + j) * R + r] = source[r]
+                Y[(s * J + j) * R + r] = source[r]
 
 
-cdef Py_ssize_t columns_of_block(Py_ssize_t I) noexcept nogil:
-    return max(NARROW, BLOCK // I)
+cdef Py_ssize_t columns_of_block(Py_ssize_t M) noexcept nogil:
+    return max(NARROW, BLOCK // M)
 
 
 def ttm(const floating[:, :, ::1] X, const floating[:, :] U, floating[:, :, ::1] Y):
-    """Y_l = U X_l; U of shape (J, I) in C or in Fortran order, Y of shape (L, J, R)."""
-    cdef Py_ssize_t L = X.shape[0], I = X.shape[1], R = X.shape[2], J = U.shape[0], l, j, n
-    cdef Py_ssize_t n_slabs = max(1, columns_of_block(max(I, J)) // R), width
-    cdef bint fortran = U.strides[1] != <Py_ssize_t> sizeof(floating) and I > 1
+    """Y_l = U X_l; U of shape (J, M) in C or in Fortran order, Y of shape (L, J, R)."""
+    cdef Py_ssize_t L = X.shape[0], M = X.shape[1], R = X.shape[2], J = U.shape[0], s, n
+    cdef Py_ssize_t n_slabs = max(1, min(L, columns_of_block(max(M, J)) // R)), width
+    cdef bint fortran = U.strides[1] != <Py_ssize_t> sizeof(floating) and M > 1
     cdef int ldu = max((U.strides[1] if fortran else U.strides[0]) // sizeof(floating),
-                       J if fortran else I)
+                       J if fortran else M)
     cdef bint gathered = L > 1 and 1 < R < NARROW
-    cdef floating[::1] block = np.empty(n_slabs * R * (I + J) if gathered else 1,
+    cdef floating[::1] block = np.empty(n_slabs * R * (M + J) if gathered else 1,
                                         np.float32 if floating is float else np.float64)
     cdef floating* source = &block[0]
     cdef floating* target
@@ -88,69 +88,70 @@ def ttm(const floating[:, :, ::1] X, const floating[:, :] U, floating[:, :, ::1]
         raise ValueError("U must be contiguous along one of its axes.")
     with nogil:
         if R == 1:
-            gemm(False, not fortran, L, J, I, &X[0, 0, 0], I, &U[0, 0], ldu, <floating> 0,
+            gemm(False, not fortran, L, J, M, &X[0, 0, 0], M, &U[0, 0], ldu, <floating> 0,
                  &Y[0, 0, 0], J)
         elif not gathered:
-            for l in range(L):
-                gemm(fortran, False, J, R, I, &U[0, 0], ldu, &X[l, 0, 0], R, <floating> 0,
-                     &Y[l, 0, 0], R)
+            for s in range(L):
+                gemm(fortran, False, J, R, M, &U[0, 0], ldu, &X[s, 0, 0], R, <floating> 0,
+                     &Y[s, 0, 0], R)
         else:
-            target = source + n_slabs * R * I
-            l = 0
-            while l < L:
-                n = min(n_slabs, L - l)
+            target = source + n_slabs * R * M
+            s = 0
+            while s < L:
+                n = min(n_slabs, L - s)
                 width = n * R
-                gather(&X[l, 0, 0], n, I, R, 0, R, source)
-                gemm(fortran, False, J, width, I, &U[0, 0], ldu, source, width, <floating> 0,
+                gather(&X[s, 0, 0], n, M, R, 0, R, source)
+                gemm(fortran, False, J, width, M, &U[0, 0], ldu, source, width, <floating> 0,
                      target, width)
-                scatter(target, n, J, R, &Y[l, 0, 0])
-                l += n
+                scatter(target, n, J, R, &Y[s, 0, 0])
+                s += n
 
 
-cdef void add_product(const double* A, const double* B, bint by_rows, int I, int J, int n, int lda,
-                      int ldb, double beta, double* G) noexcept nogil:
+cdef void add_product(const double* A, const double* B, bint by_rows, int M, int J, int n,
+                      int lda, int ldb, double beta, double* G) noexcept nogil:
     """G = A B' + beta G or, of what lies in memory by rows of unfoldings' transposes, A' B."""
     cdef double one = 1
     if A == B:
-        dsyrk(b"U", b"N" if by_rows else b"T", &I, &n, &one, <double*> A, &lda, &beta, G, &I)
+        dsyrk(b"U", b"N" if by_rows else b"T", &M, &n, &one, <double*> A, &lda, &beta, G, &M)
     else:
-        gemm(by_rows, not by_rows, I, J, n, A, lda, B, ldb, beta, G, J)
+        gemm(by_rows, not by_rows, M, J, n, A, lda, B, ldb, beta, G, J)
 
 
 def inner(const floating[:, :, ::1] X, const floating[:, :, ::1] Y, double[:, ::1] G):
     """G = sum_l X_l Y_l'; of the Gram matrix, where Y is X, the lower triangle."""
-    cdef Py_ssize_t L = X.shape[0], I = X.shape[1], R = X.shape[2], J = Y.shape[1]
-    cdef Py_ssize_t most = columns_of_block(max(I, J)), l = 0, first = 0, n, n_columns
+    cdef Py_ssize_t L = X.shape[0], M = X.shape[1], R = X.shape[2], J = Y.shape[1]
+    cdef Py_ssize_t most = min(L * R, columns_of_block(max(M, J))), s = 0, first = 0, n, n_columns
     cdef bint same = &X[0, 0, 0] == &Y[0, 0, 0], by_rows = R == 1
     cdef bint in_place = floating is double and (R == 1 or L == 1 or R >= NARROW)
-    cdef double[::1] room = np.empty(1 if in_place else most * (I if same else I + J))
+    cdef double[::1] room = np.empty(1 if in_place else most * (M if same else M + J))
     cdef double* A = &room[0]
-    cdef double* B = A if same else A + most * I
+    cdef double* B = A if same else A + most * M
     cdef double beta = 0
     with nogil:
-        while l < L:
+        while s < L:
             if in_place:  # only float64 is
                 n = L if by_rows else 1
-                add_product(<double*> &X[l, 0, 0], <double*> &Y[l, 0, 0], by_rows, I, J, n if by_rows else R,
-                            I if by_rows else R, J if by_rows else R, beta, &G[0, 0])
-                l += n
+                add_product(<double*> &X[s, 0, 0], <double*> &Y[s, 0, 0], by_rows, M, J,
+                            n if by_rows else R, M if by_rows else R, J if by_rows else R, beta,
+                            &G[0, 0])
+                s += n
             elif by_rows:  # the rows are as they should be
-                n = min(most, L - l)
-                gather(&X[l, 0, 0], 1, 1, n * I, 0, n * I, A)
+                n = min(most, L - s)
+                gather(&X[s, 0, 0], 1, 1, n * M, 0, n * M, A)
                 if not same:
-                    gather(&Y[l, 0, 0], 1, 1, n * J, 0, n * J, B)
-                add_product(A, B, True, I, J, n, I, J, beta, &G[0, 0])
-                l += n
+                    gather(&Y[s, 0, 0], 1, 1, n * J, 0, n * J, B)
+                add_product(A, B, True, M, J, n, M, J, beta, &G[0, 0])
+                s += n
             else:
-                n = max(1, min(most // R, L - l))
+                n = max(1, min(most // R, L - s))
                 n_columns = min(most, R - first) if n == 1 else R
-                gather(&X[l, 0, 0], n, I, R, first, n_columns, A)
+                gather(&X[s, 0, 0], n, M, R, first, n_columns, A)
                 if not same:
-                    gather(&Y[l, 0, 0], n, J, R, first, n_columns, B)
-                add_product(A, B, False, I, J, n * n_columns, n * n_columns, n * n_columns, beta,
+                    gather(&Y[s, 0, 0], n, J, R, first, n_columns, B)
+                add_product(A, B, False, M, J, n * n_columns, n * n_columns, n * n_columns, beta,
                             &G[0, 0])
                 first += n_columns
                 if first == R:
                     first = 0
-                    l += n
+                    s += n
             beta = 1
