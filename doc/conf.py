@@ -38,7 +38,13 @@ sphinx_gallery_conf = {
 
 
 # Docstrings that are inherited from scikit-learn refer to its glossary and user guide.
-SKLEARN_LABELS = {"metadata_routing", "accuracy_score", "r2_score"}
+SKLEARN_LABELS = {
+    "accuracy_score",
+    "df_output_transform",
+    "metadata_routing",
+    "r2_score",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py",
+}
 SKLEARN_TERMS = {"fit", "classes_"}
 
 

@@ -445,8 +445,8 @@ class KSparseAutoencoder(
         Returns
         -------
         score : float
-            1 - sum |x - reconstruction|^2 / sum |x - mean of X|^2, at most 1. Where all rows are
-            equal, the denominator is their number.
+            ``1 - sum |x - reconstruction|^2 / sum |x - mean of X|^2``, at most 1. Where all rows
+            are equal, the denominator is their number.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)

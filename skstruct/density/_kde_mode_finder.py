@@ -132,21 +132,22 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    **Guarantee.** Let R be a linear map and y a point of its image, z_i = |y - R'x_i|^2 / h^2,
-    a_i = w_i g(z_i) with g = -k', A = sum a_i, W = sum w_i, and x' = sum a_i x_i / A. Let gamma be
-    at least 0 and such that |x_i - x_j|^2 <= (1 + gamma) |R'(x_i - x_j)|^2 for all pairs. k is
-    convex, so that k(u) >= k(z) + g(z) (z - u), hence
+    **Guarantee.** Let R be a linear map and y a point of its image,
+    ``z_i = |y - R'x_i|^2 / h^2``, a_i = w_i g(z_i) with g = -k', A = sum a_i, W = sum w_i, and
+    x' = sum a_i x_i / A. Let gamma be at least 0 and such that
+    ``|x_i - x_j|^2 <= (1 + gamma) |R'(x_i - x_j)|^2`` for all pairs. k is convex, so that
+    k(u) >= k(z) + g(z) (z - u), hence::
 
         p(x') >= p_R(y) + sum a_i (z_i - |x' - x_i|^2 / h^2) / W.
 
-    Since x' is the mean of the x_i under the weights a_i, and with c the mean of the R'x_i,
+    Since x' is the mean of the x_i under the weights a_i, and with c the mean of the R'x_i::
 
         sum a_i |x' - x_i|^2 = sum_ij a_i a_j |x_i - x_j|^2 / 2A
             <= (1 + gamma) sum_ij a_i a_j |R'x_i - R'x_j|^2 / 2A
              = (1 + gamma) sum a_i |R'x_i - c|^2
             <= (1 + gamma) sum a_i |R'x_i - y|^2 = (1 + gamma) h^2 sum a_i z_i,
 
-    the last one because no point has a smaller sum than c. Both together:
+    the last one because no point has a smaller sum than c. Both together::
 
         p(x') >= p_R(y) - gamma sum w_i g(z_i) z_i / W.
 
@@ -477,7 +478,7 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            log(sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i), of the dtype of X.
+            ``log(sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i)``, of the dtype of X.
         """
         X = self._validate_rows(X)
         Z = self._to_bandwidths(X.astype(self._location.dtype, copy=False))
