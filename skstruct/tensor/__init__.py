@@ -1,3 +1,19 @@
 """Tensors of low rank: tables whose columns, or whose rows, are indexed by several modes."""
 
-__all__ = []
+from skstruct.tensor._nested_tensor_clustering import NestedTensorClustering
+from skstruct.tensor._nested_tensor_theory import (
+    alignment_tensor,
+    alignment_unfolding,
+    expected_accuracy,
+    threshold_tensor,
+    threshold_unfolding,
+)
+
+__all__ = [
+    "NestedTensorClustering",
+    "alignment_tensor",
+    "alignment_unfolding",
+    "expected_accuracy",
+    "threshold_tensor",
+    "threshold_unfolding",
+]
