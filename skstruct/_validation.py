@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._sparse import _align_api_if_sparse
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import (
@@ -29,6 +30,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "_MultimetricScorer",
+    "_align_api_if_sparse",
     "_check_method_params",
     "_check_partial_fit_first_call",
     "_check_sample_weight",

@@ -8,15 +8,11 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
 from skstruct._lib.row_order import shuffled_distinct_rows
+from skstruct.decomposition._codes import dense
 from skstruct.decomposition._k_sparse_autoencoder_fast import encode, train
 
 BLOCK_SIZE = 2**20  # numbers in a block of rows
 FIRST_THRESHOLD = 0.1
-
-
-def dense(X):
-    """Return a few rows as an array."""
-    return X.toarray() if issparse(X) else X
 
 
 def row_blocks(n_rows, n_features):

@@ -14,10 +14,15 @@ from scipy.stats import loguniform, randint
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 
-from skstruct._validation import Interval, StrOptions, _fit_context, validate_data
-from skstruct.decomposition._batch_sparse_encode import encode_rows
-
-FLOATS = (np.float64, np.float32)
+from skstruct._validation import (
+    Interval,
+    StrOptions,
+    _align_api_if_sparse,
+    _fit_context,
+    validate_data,
+)
+from skstruct.decomposition._batch_sparse_encode import check_fit, encode_rows
+from skstruct.decomposition._codes import FLOATS, rebuild
 
 
 class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -101,7 +106,7 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "positive": ["boolean"],
-        "cd_tol": [Interval(Real, 0, None, closed="neither")],
+        "cd_tol": [Interval(Real, 0, None, closed="left")],
         "sparse_output": ["boolean"],
         "n_jobs": [Integral, None],
     }
@@ -173,18 +178,13 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self : object
             The estimator.
         """
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
-        if self.positive and self.algorithm in ("omp", "ols"):
-            raise ValueError(
-                f"positive=True with algorithm={self.algorithm!r}; 'omp' and 'ols' give codes of "
-                "any sign, use 'lasso_cd', 'topk', 'hard' or 'soft'."
-            )
-        n_features = self._atoms(X.shape[1], X.dtype).shape[1]
-        if X.shape[1] != n_features:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but the atoms of the dictionary have {n_features}."
-            )
+        X = self._validate_samples(X, reset=True)
+        check_fit(X, self._atoms(X.shape[1], X.dtype), self.algorithm, self.positive)
         return self
+
+    def _validate_samples(self, X, reset):
+        self._validate_params()  # there may have been no fit, or a change since
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
 
     def transform(self, X):
         """Code samples on the dictionary.
@@ -199,8 +199,8 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         code : ndarray or CSR matrix of shape (n_samples, n_components)
             Codes, of the dtype of X.
         """
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
-        return encode_rows(
+        X = self._validate_samples(X, reset=False)
+        codes = encode_rows(
             X,
             self._atoms(X.shape[1], X.dtype),
             algorithm=self.algorithm,
@@ -212,6 +212,7 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             n_jobs=self.n_jobs,
             sparse_output=self.sparse_output,
         )
+        return _align_api_if_sparse(codes)
 
     def inverse_transform(self, X):
         """Rebuild samples from their codes.
@@ -226,13 +227,8 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         X_original : ndarray of shape (n_samples, n_features)
             The samples, of the dtype of the codes.
         """
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS)
-        atoms = self._atoms(X.shape[1], X.dtype)
-        if X.shape[1] != len(atoms):
-            raise ValueError(
-                f"X has {X.shape[1]} columns; it must have {len(atoms)}, one for each atom."
-            )
-        return X @ atoms
+        X = check_array(X, accept_sparse="csr", dtype=FLOATS, input_name="X")
+        return rebuild(X, self._atoms(X.shape[1], X.dtype))
 
     def _atoms(self, width, dtype):
         """Return the dictionary or, without one, the cosines over so many columns."""

@@ -31,8 +31,8 @@ from skstruct.decomposition._batch_sparse_encode_fast import (
     ROW_BLOCK,
     encode,
 )
+from skstruct.decomposition._codes import FLOATS
 
-FLOATS = (np.float64, np.float32)
 PURSUITS = ("omp", "ols")
 # About 40 ms of work: joblib takes 12 to start threads and to gather what they found.
 WORTH_THREADS = 4e8
@@ -230,7 +230,8 @@ def encode_rows(
     """
     n_samples, n_features = X.shape
     n_atoms = len(dictionary)
-    _check_fit(X, dictionary, algorithm, positive, out)
+    check_fit(X, dictionary, algorithm, positive)
+    _check_out(out, (n_samples, n_atoms), X.dtype)
     gram = _given("gram", gram, (n_atoms, n_atoms), X.dtype)
     start = _given("code_init", code_init, (n_samples, n_atoms), X.dtype)
     if start is not None and algorithm != "lasso_cd":
@@ -279,8 +280,8 @@ def encode_rows(
     for_row_blocks(code, n_samples, n_jobs if work >= WORTH_THREADS else 1, block=ROW_BLOCK)
     if any(n_left):
         warnings.warn(
-            f"'lasso_cd' did not converge within max_iter={max_iter} rounds for {sum(n_left)} of "
-            f"{n_samples} samples. Increase max_iter or cd_tol={cd_tol}.",
+            f"'lasso_cd' did not converge within {max_iter} rounds for {sum(n_left)} of "
+            f"{n_samples} samples. Increase max_iter of batch_sparse_encode, or cd_tol={cd_tol}.",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -293,7 +294,7 @@ def encode_rows(
     return csr_matrix((data, indices, indptr), shape=(n_samples, n_atoms))
 
 
-def _check_fit(X, dictionary, algorithm, positive, out):
+def check_fit(X, dictionary, algorithm, positive):
     """Raise an error if arguments do not go together."""
     if dictionary.shape[1] != X.shape[1]:
         raise ValueError(
@@ -305,18 +306,18 @@ def _check_fit(X, dictionary, algorithm, positive, out):
             f"positive=True with algorithm={algorithm!r}; 'omp' and 'ols' give codes of any sign, "
             "use 'lasso_cd', 'topk', 'hard' or 'soft'."
         )
-    if out is None:
-        return
-    shape = (X.shape[0], len(dictionary))
-    if (
+
+
+def _check_out(out, shape, dtype):
+    if out is not None and (
         out.shape != shape
-        or out.dtype != X.dtype
+        or out.dtype != dtype
         or not out.flags.c_contiguous
         or not out.flags.writeable
     ):
         raise ValueError(
             f"out has shape {out.shape} and dtype {out.dtype}; it must be a writeable, "
-            f"C-contiguous array of shape {shape} and dtype {X.dtype}."
+            f"C-contiguous array of shape {shape} and dtype {dtype}."
         )
 
 

@@ -26,16 +26,14 @@ Each epoch draws distinct rows by weight, so that integer weights are repetition
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.stats import loguniform
-from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_array
 
 from skstruct._validation import (
     Interval,
     StrOptions,
+    _align_api_if_sparse,
     _check_sample_weight,
     _fit_context,
     check_is_fitted,
@@ -49,8 +47,8 @@ from skstruct.decomposition._autoencoder_state import (
     draw,
     row_blocks,
 )
+from skstruct.decomposition._codes import FLOATS, check_n_components, rebuild
 
-FLOATS = (np.float64, np.float32)
 REVIVE_EVERY = 5  # epochs
 
 
@@ -279,6 +277,7 @@ class KSparseAutoencoder(
         self : object
             The fitted autoencoder.
         """
+        vars(self).pop("_state", None)  # where this fails, the last autoencoder is gone, too
         X, rows, weight = self._begin(X, sample_weight, reset=True)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         data = {"X": X, "y": y, "metadata": metadata}
@@ -325,8 +324,8 @@ class KSparseAutoencoder(
 
     def _begin(self, X, sample_weight, reset):
         """Return the checked table, its distinct rows and their weights; on reset, start anew."""
+        X = self._validate_samples(X, reset=reset)
         self._check_parameters(reset)
-        X = self._validate_rows(X, reset=reset)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if reset:
             self._random_state = check_random_state(self.random_state)
@@ -343,11 +342,8 @@ class KSparseAutoencoder(
         return X, rows, weight
 
     def _check_parameters(self, reset):
-        if not reset and self.n_components != self._n_features_out:
-            raise ValueError(
-                f"n_components={self.n_components!r}; partial_fit continues an autoencoder of "
-                f"{self._n_features_out} units. Use fit to begin another."
-            )
+        if not reset:
+            check_n_components(self.n_components, self._n_features_out)
         if self._n_nonzero > self.n_components:
             raise ValueError(
                 f"n_nonzero={self.n_nonzero!r}; it must be 'auto' or an integer from 1 to "
@@ -361,7 +357,8 @@ class KSparseAutoencoder(
                 f"n_nonzero={self._n_nonzero!r} to n_components={self.n_components!r}."
             )
 
-    def _validate_rows(self, X, reset):
+    def _validate_samples(self, X, reset):
+        self._validate_params()  # which may have been set since fit
         dtype = FLOATS if reset else self._state.atoms.dtype
         return validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=reset)
 
@@ -401,10 +398,9 @@ class KSparseAutoencoder(
             dtype of the data of `fit`.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        X = self._validate_samples(X, reset=False)
         if self.sparse_output:
-            codes = self._state.encode(X, self._kept)
-            return csr_array(codes) if get_config()["sparse_interface"] == "sparray" else codes
+            return _align_api_if_sparse(self._state.encode(X, self._kept))
         codes = np.empty((X.shape[0], self._n_features_out), X.dtype)
         for block in row_blocks(*X.shape):
             self._state.encode(X[block], self._kept).toarray(out=codes[block])
@@ -424,13 +420,8 @@ class KSparseAutoencoder(
             The rows.
         """
         check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=self._state.atoms.dtype)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns; codes of this autoencoder have "
-                f"{self._n_features_out}."
-            )
-        return self._state.decode(X)
+        rows = rebuild(X, self.components_)
+        return rows + self.decoder_bias_.astype(rows.dtype, copy=False)
 
     def score(self, X, y=None):
         """Share of the variation of the rows that is in their reconstruction from `transform`.
@@ -449,7 +440,7 @@ class KSparseAutoencoder(
             are equal, the denominator is their number.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        X = self._validate_samples(X, reset=False)
         n_rows = X.shape[0]
         _, scale = center_and_scale(X, np.arange(n_rows), np.ones(n_rows))
         return 1.0 - self._state.lost(X, self._kept, scale) / n_rows

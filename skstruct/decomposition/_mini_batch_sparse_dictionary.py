@@ -35,13 +35,17 @@ from skstruct._validation import (
     validate_data,
 )
 from skstruct.decomposition._batch_sparse_encode import encode_rows
+from skstruct.decomposition._codes import (
+    FLOATS,
+    check_n_components,
+    explained_energy,
+    rebuild,
+)
 from skstruct.decomposition._mini_batch_sparse_dictionary_fast import accumulate, update_atoms
 
-FLOATS = (np.float64, np.float32)
 ALGORITHMS = ("omp", "ols", "lasso_cd", "topk", "hard", "soft")
 UNUSED = 1e-10  # of the mean of the diagonal of A: an atom with less has no use worth the name
 FADING = 3  # the power with which the past fades: more forgets too much in one pass
-N_ROWS_SCORED = 4096  # rows whose codes `score` holds at a time
 N_STEPS_FREE = 100  # steps, or one pass if that is less, in which tol does not stop
 
 
@@ -104,7 +108,7 @@ class MiniBatchSparseDictionary(
         The atoms, of length 1 and of the dtype of the first data; 0 where there has been no sample
         to start an atom from.
     n_iter_ : int
-        Number of passes over the data that `fit` has begun; not there after `partial_fit`.
+        Number of passes over the data that the last `fit` began.
     n_steps_ : int
         Number of batches learnt.
     n_features_in_ : int
@@ -261,9 +265,10 @@ class MiniBatchSparseDictionary(
         self : object
             The fitted estimator.
         """
-        data = {"X": X, "y": y}
-        data["metadata"] = None if sample_weight is None else {"sample_weight": sample_weight}
-        X, weight = self._validate_samples(X, sample_weight, reset=True)
+        vars(self).pop("components_", None)  # where this fails, the last dictionary is gone, too
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        data = {"X": X, "y": y, "metadata": metadata}
+        X, weight = self._validate_weighted(X, sample_weight, reset=True)
         random_state = check_random_state(self.random_state)
         rows = np.arange(len(X))
         if self.shuffle:
@@ -306,18 +311,17 @@ class MiniBatchSparseDictionary(
         self : object
             The estimator.
         """
-        first = not hasattr(self, "components_")
-        X, weight = self._validate_samples(X, sample_weight, reset=first)
+        first = not self.__sklearn_is_fitted__()
+        X, weight = self._validate_weighted(X, sample_weight, reset=first)
         if first:
             self._start(X[: self._n_first(X)], check_random_state(self.random_state))
         for batch in gen_batches(len(X), self.batch_size):
             self._learn(X[batch], weight[batch])
         return self
 
-    def _validate_samples(self, X, sample_weight, reset):
-        """Return the samples whose weight is not 0, and the weights."""
+    def _validate_samples(self, X, reset):
+        self._validate_params()  # which may have been set since fit
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=reset)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         greedy = {"omp", "ols"} & {self.fit_algorithm, self.transform_algorithm}
         if self.positive_code and greedy:
             raise ValueError(
@@ -325,6 +329,14 @@ class MiniBatchSparseDictionary(
                 f"transform_algorithm={self.transform_algorithm!r}; 'omp' and 'ols' give codes of "
                 "any sign, use 'lasso_cd' for both."
             )
+        return X
+
+    def _validate_weighted(self, X, sample_weight, reset):
+        """Return the samples whose weight is not 0, and the weights."""
+        X = self._validate_samples(X, reset)
+        if not reset:
+            check_n_components(self.n_components, len(self.components_))
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if (weight > 0).all():
             return X, weight
         kept = np.flatnonzero(weight)
@@ -406,8 +418,7 @@ class MiniBatchSparseDictionary(
             Codes, of the dtype of X.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
-        return self._transform(X)
+        return self._transform(self._validate_samples(X, reset=False))
 
     def inverse_transform(self, X):
         """Rebuild samples from their codes.
@@ -423,13 +434,7 @@ class MiniBatchSparseDictionary(
             The samples, of the dtype of the codes.
         """
         check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS)
-        if X.shape[1] != len(self.components_):
-            raise ValueError(
-                f"X has {X.shape[1]} columns; it must have {len(self.components_)}, one for each "
-                "atom."
-            )
-        return X @ self.components_.astype(X.dtype, copy=False)
+        return rebuild(X, self.components_)
 
     def score(self, X, y=None):
         """Share of the energy of the samples that their codes explain.
@@ -444,16 +449,11 @@ class MiniBatchSparseDictionary(
         Returns
         -------
         score : float
-            1 - ||X - X'||^2 / ||X||^2, where X' is rebuilt from the codes of `transform`.
+            1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2; 1 for samples of zeros.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
-        energy = lost = 0.0
-        for batch in gen_batches(len(X), N_ROWS_SCORED):
-            rest = X[batch] - self.inverse_transform(self._transform(X[batch]))
-            energy += np.square(X[batch], dtype=np.float64).sum()
-            lost += np.square(rest, dtype=np.float64).sum()
-        return 1.0 - float(lost / energy) if energy > 0 else 1.0
+        X = self._validate_samples(X, reset=False)
+        return explained_energy(X, self._transform, self.components_)
 
     def _transform(self, X):
         alpha = self.alpha if self.transform_alpha is None else self.transform_alpha
@@ -474,6 +474,9 @@ class MiniBatchSparseDictionary(
     @property
     def _n_features_out(self):
         return len(self.components_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -38,6 +38,12 @@ from skstruct._validation import (
     check_random_state,
     validate_data,
 )
+from skstruct.decomposition._codes import (
+    FLOATS,
+    check_n_components,
+    explained_energy,
+    rebuild,
+)
 from skstruct.decomposition._online_orthogonal_dictionary_learning_fast import (
     keep_largest,
     learn,
@@ -45,9 +51,7 @@ from skstruct.decomposition._online_orthogonal_dictionary_learning_fast import (
 )
 from skstruct.decomposition._polar import polar_factor
 
-ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "order": "C"}
-WEIGHTS = {"dtype": np.float64, "ensure_non_negative": True}
-BLOCK = 1024  # rows that transform and score have under way
+BLOCK = 1024  # samples that transform has under way
 
 
 class OnlineOrthogonalDictionaryLearning(
@@ -265,12 +269,12 @@ class OnlineOrthogonalDictionaryLearning(
         self : object
             The fitted dictionary.
         """
-        rows = validate_data(self, X, **ACCEPTED)
-        weight = _check_sample_weight(sample_weight, rows, **WEIGHTS)
-        random_state = check_random_state(self.random_state)
-        self._reset(random_state)
+        vars(self).pop("components_", None)  # where this fails, the last dictionary is gone, too
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         data = {"X": X, "y": y, "metadata": metadata}
+        X, weight = self._validate_weighted(X, sample_weight, reset=True)
+        random_state = check_random_state(self.random_state)
+        self._start(random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, **data)
         objective, kept = [], np.flatnonzero(weight)
@@ -279,11 +283,11 @@ class OnlineOrthogonalDictionaryLearning(
             epoch = context.subcontext(task_name="epoch")
             epoch.call_on_fit_task_begin(estimator=self, **data)
             if self.solver == "msp":
-                gap = self._step(rows, kept, weight, np.ones(1), np.ones(1), len(kept))
+                gap = self._step(X, kept, weight, np.ones(1), np.ones(1), len(kept))
                 objective.append(self._state[2] ** (1 / self.p) * self._state[0])
             else:
                 order = random_state.permutation(kept) if self.shuffle else kept
-                gap = self._learn(rows, order, weight)
+                gap = self._learn(X, order, weight)
             stopped = epoch.call_on_fit_task_end(
                 estimator=self, reconstruction_attributes={}, **data
             )
@@ -322,15 +326,25 @@ class OnlineOrthogonalDictionaryLearning(
         self : object
             The dictionary.
         """
-        first = not hasattr(self, "components_")
-        X = validate_data(self, X, reset=first, **ACCEPTED)
-        weight = _check_sample_weight(sample_weight, X, **WEIGHTS)
+        first = not self.__sklearn_is_fitted__()
+        X, weight = self._validate_weighted(X, sample_weight, reset=first)
         if first:
-            self._reset(check_random_state(self.random_state))
+            self._start(check_random_state(self.random_state))
         self._learn(X, np.flatnonzero(weight), weight)
         return self
 
-    def _reset(self, random_state):
+    def _validate_samples(self, X, reset):
+        self._validate_params()  # which may have been set since fit
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
+
+    def _validate_weighted(self, X, sample_weight, reset):
+        X = self._validate_samples(X, reset)
+        if not reset:
+            check_n_components(self.n_components, len(self.components_))
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return X, weight
+
+    def _start(self, random_state):
         """Start with a first dictionary, no gradient, and no step."""
         n_features = self.n_features_in_
         n_components = n_features if self.n_components is None else self.n_components
@@ -396,26 +410,6 @@ class OnlineOrthogonalDictionaryLearning(
         self.components_ = polar_factor(self._dictionary).astype(X.dtype, copy=False)
         return gaps / n_steps if n_steps else 0.0
 
-    def _check_rows(self, X):
-        check_is_fitted(self)
-        self._validate_params()  # those of transform may have been set since fit
-        return validate_data(self, X, reset=False, **ACCEPTED)
-
-    def _encode(self, X, codes):
-        """Put the codes of a block of rows into `codes`."""
-        components = self.components_.astype(X.dtype, copy=False)
-        if issparse(X):
-            codes[:] = X @ components.T
-        else:
-            np.matmul(X, components.T, out=codes)
-        if self.transform_algorithm == "topk":
-            n_kept = self.transform_n_nonzero_coefs
-            n_kept = max(1, self.n_features_in_ // 10) if n_kept is None else n_kept
-            keep_largest(codes, min(n_kept, codes.shape[1]))
-        elif self.transform_algorithm != "projection":
-            alpha = 1.0 if self.transform_alpha is None else self.transform_alpha
-            threshold(codes, alpha, self.transform_algorithm == "soft")
-
     def transform(self, X):
         """Code the rows of X.
 
@@ -430,11 +424,8 @@ class OnlineOrthogonalDictionaryLearning(
             Their coefficients, of the dtype of X; most are 0 unless `transform_algorithm` is
             "projection".
         """
-        X = self._check_rows(X)
-        codes = np.empty((X.shape[0], self.components_.shape[0]), X.dtype)
-        for block in gen_batches(X.shape[0], BLOCK):
-            self._encode(X[block], codes[block])
-        return codes
+        check_is_fitted(self)
+        return self._transform(self._validate_samples(X, reset=False))
 
     def inverse_transform(self, X):
         """Return the rows that codes stand for.
@@ -450,13 +441,7 @@ class OnlineOrthogonalDictionaryLearning(
             Combinations of the atoms, of the dtype of the codes.
         """
         check_is_fitted(self)
-        X = check_array(X, input_name="X", **ACCEPTED)
-        if X.shape[1] != len(self.components_):
-            raise ValueError(
-                f"X has {X.shape[1]} columns; codes have {len(self.components_)}, one for each "
-                "atom."
-            )
-        return X @ self.components_.astype(X.dtype, copy=False)
+        return rebuild(X, self.components_)
 
     def score(self, X, y=None):
         """Share of the energy of the rows that their codes explain.
@@ -473,24 +458,37 @@ class OnlineOrthogonalDictionaryLearning(
         score : float
             1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2; 1 for rows of zeros.
         """
-        X = self._check_rows(X)
-        unit = max(abs(X.max()), abs(X.min()))
-        if unit == 0:
-            return 1.0
-        components = self.components_.astype(X.dtype, copy=False)
-        codes = np.empty((min(BLOCK, X.shape[0]), len(components)), X.dtype)
-        lost = total = 0.0
+        check_is_fitted(self)
+        X = self._validate_samples(X, reset=False)
+        return explained_energy(X, self._transform, self.components_)
+
+    def _transform(self, X):
+        atoms = self.components_.astype(X.dtype, copy=False)
+        codes = np.empty((X.shape[0], len(atoms)), X.dtype)
         for block in gen_batches(X.shape[0], BLOCK):
-            part = X[block]
-            self._encode(part, codes[: part.shape[0]])
-            rows = part.toarray() if issparse(part) else part
-            lost += float(np.square((rows - codes[: len(rows)] @ components) / unit).sum())
-            total += float(np.square(rows / unit).sum())
-        return 1.0 - lost / total
+            if issparse(X):
+                codes[block] = X[block] @ atoms.T
+            else:
+                np.matmul(X[block], atoms.T, out=codes[block])
+            self._sparsify(codes[block])
+        return codes
+
+    def _sparsify(self, codes):
+        """Let `transform_algorithm` decide which coefficients stay."""
+        if self.transform_algorithm == "topk":
+            n_kept = self.transform_n_nonzero_coefs
+            n_kept = max(1, self.n_features_in_ // 10) if n_kept is None else n_kept
+            keep_largest(codes, min(n_kept, codes.shape[1]))
+        elif self.transform_algorithm != "projection":
+            alpha = 1.0 if self.transform_alpha is None else self.transform_alpha
+            threshold(codes, alpha, self.transform_algorithm == "soft")
 
     @property
     def _n_features_out(self):
         return len(self.components_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -27,7 +27,6 @@ from scipy.stats import loguniform, randint
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 
 from skstruct._validation import (
     Interval,
@@ -38,6 +37,7 @@ from skstruct._validation import (
     check_random_state,
     validate_data,
 )
+from skstruct.decomposition._codes import FLOATS, rebuild
 from skstruct.decomposition._wasserstein_blocks import (
     SMALLEST_REG,
     BlockSolver,
@@ -45,7 +45,6 @@ from skstruct.decomposition._wasserstein_blocks import (
     outer,
 )
 
-FLOATS = (np.float64, np.float32)
 SWEEPS_TO_COMPARE = 3  # that a start gets before the best one is chosen
 INDEX_COSTS = {"sqeuclidean": np.square, "cityblock": np.abs}
 
@@ -248,27 +247,28 @@ class WassersteinCPDictionaryLearning(
         self : object
             The fitted dictionary.
         """
+        vars(self).pop("components_", None)  # where this fails, the last dictionary is gone, too
         X = self._validate_samples(X, reset=True)
         shape = self._check_shape()
-        self._solver = self._make_solver(shape)
+        solver = self._make_solver(shape)
+        self.shape_ = shape
         P, has_mass = histograms(X)
         if not has_mass.any():
             raise ValueError("All samples have sum 0; at least one must have mass.")
         self._warn_of_no_mass(has_mass)
         with _get_threadpool_controller().limit(limits=1, user_api="blas"):
-            model = self._learn(P, X, y)
+            model = self._learn(solver, P, X, y)
             self.factors_ = [factor.astype(X.dtype) for factor in model.factors]
             self.components_ = outer(self.factors_)
-            self.codes_ = self._encode(X)[0]
-        self.shape_ = shape
+            self.codes_ = self._encode(solver, X)[0]
         self.objective_history_ = np.array(model.history)
         self.n_iter_ = len(model.history)
         self.n_evals_ = model.n_evals
         return self
 
-    def _learn(self, P, X, y):
+    def _learn(self, solver, P, X, y):
         """Return the model after the sweeps, with a callback after each; X and y are for those."""
-        solver, work = self._solver, self._solver.workspace(len(P))
+        work = solver.workspace(len(P))
         random_state = check_random_state(self.random_state)
         with solver.pool(len(P)) as parallel:
             best = None
@@ -341,7 +341,7 @@ class WassersteinCPDictionaryLearning(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
             Codes.
 
         Returns
@@ -350,13 +350,7 @@ class WassersteinCPDictionaryLearning(
             Mixtures of the atoms, of the dtype of the codes.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=FLOATS)
-        if X.shape[1] != len(self.components_):
-            raise ValueError(
-                f"The codes have {X.shape[1]} columns; the dictionary has "
-                f"{len(self.components_)} atoms."
-            )
-        return X @ self.components_.astype(X.dtype, copy=False)
+        return rebuild(X, self.components_)
 
     def score(self, X, y=None):
         """Return the negative mean objective of the samples at their codes.
@@ -382,14 +376,14 @@ class WassersteinCPDictionaryLearning(
         has_mass = np.asarray(X.max(axis=1).todense() if hasattr(X, "todense") else X.max(axis=1))
         self._warn_of_no_mass(has_mass.ravel() > 0)
         with _get_threadpool_controller().limit(limits=1, user_api="blas"):
-            return self._encode(X)
+            return self._encode(self._make_solver(self.shape_), X)
 
-    def _encode(self, X):
-        atoms = self.components_.astype(np.float64, copy=False)
-        codes, objective = self._solver.encode(X, atoms)
+    def _encode(self, solver, X):
+        codes, objective = solver.encode(X, self.components_.astype(np.float64, copy=False))
         return codes.astype(X.dtype, copy=False), objective
 
     def _validate_samples(self, X, reset):
+        self._validate_params()  # which may have been set since fit
         return validate_data(
             self,
             X,
@@ -463,6 +457,9 @@ class WassersteinCPDictionaryLearning(
     @property
     def _n_features_out(self):
         return len(self.components_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

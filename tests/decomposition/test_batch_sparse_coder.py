@@ -127,9 +127,3 @@ def test_in_a_grid_search():
 def test_errors(params, message):
     with pytest.raises(ValueError, match=message):
         BatchSparseCoder(**params).fit(problem()[0])
-
-
-def test_width_of_codes():
-    _, dictionary = problem()
-    with pytest.raises(ValueError, match="X has 3 columns; it must have 25"):
-        BatchSparseCoder(dictionary).inverse_transform(np.ones((2, 3)))

@@ -370,9 +370,3 @@ def test_samples_without_weight():
     assert_array_equal(learner.fit(X[1::2]).components_, atoms)
     with pytest.raises(ValueError, match="at least one non-zero"):
         learner.fit(X, sample_weight=np.zeros(50))
-
-
-def test_width_of_codes():
-    learner = MiniBatchSparseDictionary(4).fit(signals(50)[0])
-    with pytest.raises(ValueError, match="X has 3 columns; it must have 4"):
-        learner.inverse_transform(np.ones((2, 3)))
