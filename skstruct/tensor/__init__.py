@@ -8,9 +8,11 @@ from skstruct.tensor._nested_tensor_theory import (
     threshold_tensor,
     threshold_unfolding,
 )
+from skstruct.tensor._tucker import Tucker
 
 __all__ = [
     "NestedTensorClustering",
+    "Tucker",
     "alignment_tensor",
     "alignment_unfolding",
     "expected_accuracy",

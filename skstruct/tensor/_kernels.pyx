@@ -84,7 +84,8 @@ def ttm(const floating[:, :, ::1] X, const floating[:, :] U, floating[:, :, ::1]
                                         np.float32 if floating is float else np.float64)
     cdef floating* source = &block[0]
     cdef floating* target
-    if fortran and J > 1 and U.strides[0] != <Py_ssize_t> sizeof(floating):
+    if min(U.strides[0], U.strides[1]) < 0 or (
+            fortran and J > 1 and U.strides[0] != <Py_ssize_t> sizeof(floating)):
         raise ValueError("U must be contiguous along one of its axes.")
     with nogil:
         if R == 1:

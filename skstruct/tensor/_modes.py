@@ -4,7 +4,7 @@ Mode n of a tensor of shape (I_0, ..., I_{N-1}) is seen as an array of shape (L,
 a view: nothing here copies a tensor to unfold it.
 """
 
-from math import prod
+from math import frexp, ldexp, prod
 from numbers import Integral
 
 import numpy as np
@@ -13,6 +13,8 @@ from skstruct._validation import validate_data
 from skstruct.tensor import _kernels
 
 FLOATS = (np.float64, np.float32)
+# Squares of elements in this range neither overflow nor vanish: float32 is squared in float64.
+SAFE = {np.dtype(np.float64): 1e100, np.dtype(np.float32): 1e30}
 
 
 def mode_view(X, n):
@@ -144,3 +146,13 @@ def validate_tensor(estimator, X, *, reset, **checks):
     if reset:
         estimator.tensor_shape_ = shape
     return X.reshape(len(X), *shape)
+
+
+def in_safe_range(X):
+    """Return X, or a copy divided by a power of two if squares might overflow, and the divisor."""
+    top = float(max(X.max(), -X.min()))
+    bound = SAFE[X.dtype]
+    if top == 0 or 1 / bound < top < bound:
+        return X, 1.0
+    exponent = frexp(top)[1]
+    return np.ldexp(X, -exponent), ldexp(1.0, exponent)

@@ -160,7 +160,8 @@ def test_later_rows_have_the_shape_of_the_first():
 
 
 def test_operands_must_be_contiguous():
-    with pytest.raises(ValueError, match="contiguous"):
-        ttm(tensor((4, 5, 6)), tensor((6, 10))[::2, ::2], 1)
+    for U in (tensor((6, 10))[::2, ::2], tensor((6, 5))[::-1], tensor((5, 6))[::-1].T):
+        with pytest.raises(ValueError, match="contiguous"):
+            ttm(tensor((4, 5, 6)), U, 1)
     with pytest.raises(ValueError, match="contiguous"):
         _kernels.inner(tensor((4, 5, 6))[:, :, ::2], tensor((4, 5, 3)), np.empty((5, 5)))
