@@ -1,6 +1,7 @@
 """Tensors of low rank: tables whose columns, or whose rows, are indexed by several modes."""
 
 from skstruct.tensor._chebyshev_tucker import ChebyshevTucker
+from skstruct.tensor._cp_regressor import CPRegressor
 from skstruct.tensor._nested_tensor_clustering import NestedTensorClustering
 from skstruct.tensor._nested_tensor_theory import (
     alignment_tensor,
@@ -12,6 +13,7 @@ from skstruct.tensor._nested_tensor_theory import (
 from skstruct.tensor._tucker import Tucker
 
 __all__ = [
+    "CPRegressor",
     "ChebyshevTucker",
     "NestedTensorClustering",
     "Tucker",
