@@ -40,6 +40,6 @@ def for_row_blocks(function, n_rows, n_jobs=None, block=64):
             return
         n_slices = min(4 * n_threads, n_blocks)
         cuts = [block * (i * n_blocks // n_slices) for i in range(n_slices)] + [n_rows]
-        Parallel(n_jobs=n_threads, prefer="threads")(
+        Parallel(n_jobs=n_threads, require="sharedmem")(
             delayed(function)(slice(start, stop)) for start, stop in pairwise(cuts)
         )

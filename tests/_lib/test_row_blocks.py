@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -39,3 +40,15 @@ def test_an_error_passes_and_lifts_the_limit():
         with pytest.raises(RuntimeError, match="no"):
             for_row_blocks(fail, 10)
         assert blas_threads() == {2}
+
+
+def test_threads_whatever_backend_is_set_around():
+    """Processes would write into copies."""
+    seen = np.zeros(300, dtype=int)
+
+    def visit(rows):
+        seen[rows] += 1
+
+    with parallel_config(backend="loky", n_jobs=2):
+        for_row_blocks(visit, 300)
+    assert_array_equal(seen, 1)
