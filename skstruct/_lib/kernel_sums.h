@@ -3,9 +3,9 @@
  * A tile holds rows x cols products -2 x_i.c_j / h^2, row after row, as a matrix product leaves
  * them.  With a_i = |x_i|^2 / h^2 and b_j = |c_j|^2 / h^2, z_ij = max(0, a_i + b_j + tile_ij).
  *
- * Every profile that decays exponentially is exp(-u(z)) times something of order 1.  Sums are kept
- * in units of exp(-u0), where u0 is the smallest exponent u of the row so far, and rescaled when u0
- * drops: a point far from all others has a sum, and a mean, as any other.
+ * A profile is exp(-u(z)) times something that changes slowly.  Sums are kept in units of exp(-u0),
+ * where u0 is the smallest exponent u of the row so far, and rescaled when u0 drops: a point far
+ * from all others has a sum, and a mean, as any other.
  *
  * The loops are in kernel_sums_loops.h, once for double and once for float.
  */
@@ -27,7 +27,7 @@ enum {
     SKSTRUCT_MATERN52     /* (1 + s + s^2 / 3) exp(-s), s = sqrt(5 z) */
 };
 
-/* u(z), the part of -log k that grows without bound. */
+/* u(z), the part of -log k that may grow beyond what the exponent of a float can hold. */
 static inline double skstruct_exponent(int profile, double parameter, double z)
 {
     switch (profile) {
@@ -38,6 +38,8 @@ static inline double skstruct_exponent(int profile, double parameter, double z)
     case SKSTRUCT_EXPONENTIAL: return pow(z > 1e-24 ? z : 1e-24, 0.5 * parameter);
     case SKSTRUCT_MATERN32: return sqrt(3.0 * z);
     case SKSTRUCT_MATERN52: return sqrt(5.0 * z);
+    case SKSTRUCT_CAUCHY: return log1p(z);
+    case SKSTRUCT_CAUCHY_BETA: return parameter * log1p(z);
     default: return 0.0;
     }
 }

@@ -52,11 +52,12 @@ SKSTRUCT_INLINE void SKSTRUCT_T(skstruct_pair)(const int profile, SKSTRUCT_REAL 
         *g = half * *k * q;
         break;
     case SKSTRUCT_CAUCHY:
-        *k = one / (one + z);
-        *g = *k * *k;
+        q = one / (one + z);
+        *k = q / e0;
+        *g = *k * q;
         break;
     case SKSTRUCT_CAUCHY_BETA:
-        *k = SKSTRUCT_EXP(-parameter * SKSTRUCT_LOG(one + z));
+        *k = SKSTRUCT_EXP(u0 - parameter * SKSTRUCT_LOG(one + z));
         *g = parameter * *k / (one + z);
         break;
     case SKSTRUCT_MATERN32:

@@ -140,6 +140,22 @@ def test_rows_far_from_all_points_have_a_sum_and_a_mean(name):
     assert (mean <= C.max(axis=0)).all()
 
 
+@pytest.mark.parametrize("alpha", [1.0, 10.0, 100.0])
+@DTYPES
+def test_powers_beyond_the_range_of_exp(alpha, dtype):
+    C = np.random.default_rng(0).standard_normal((50, 3)).astype(dtype)
+    weight, squares = np.ones(50, dtype), np.empty(50, dtype)
+    squared_norms(C, squares)
+    Q = np.array([[1e2, 0, 0], [0, 1e4, 0], [0, 0, 1e12]], dtype)
+    out, mean = np.empty(3), np.empty((3, 3), dtype)
+    mean_shift(Q, C, squares, weight, C, make_kernel("cauchy", 1.0, alpha), out, mean)
+    log_z = np.log1p(cdist(Q.astype(float), C.astype(float), "sqeuclidean"))
+    tol = 1e-12 if dtype == np.float64 else 2e-5
+    assert_allclose(out, logsumexp(-alpha * log_z, axis=1), rtol=tol)
+    a = np.exp(-(alpha + 1) * (log_z - log_z.min(axis=1, keepdims=True)))
+    assert_allclose(mean, a @ C / a.sum(axis=1, keepdims=True), atol=100 * tol)
+
+
 @pytest.mark.parametrize("n_points", [1, 511, 512, 513])
 @pytest.mark.parametrize("n_rows", [1, 64, 65])
 def test_edges_of_tiles(n_rows, n_points):
