@@ -20,9 +20,9 @@ the core are orthogonal and the coordinates of the samples are at hand.
 from math import prod
 
 import numpy as np
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr
 
-from skstruct.tensor._modes import mode_gram, mode_inner, multi_ttm, ttm
+from skstruct.tensor._modes import mode_gram, mode_inner, multi_ttm, squared_norm, ttm
 
 SPARE = 5  # columns beyond the rank that the compressed tensor keeps
 BLOCK = 1_000_000  # elements of rows that are reconstructed at a time
@@ -30,19 +30,9 @@ INNER_TOL, INNER_SWEEPS = 1e-7, 50
 SKETCH_FROM, SKETCH_SHARE, SKETCH_SPARE = 400, 8, 10
 
 
-def squared_norm(X):
-    """Return the sum of squares, in float64."""
-    flat = X.reshape(-1)
-    return float(
-        flat @ flat if X.dtype == np.float64 else np.einsum("i,i", flat, flat, dtype=float)
-    )
-
-
 def leading(G, rank):
     """Return the eigenvectors of a Gram matrix with the largest eigenvalues, and these."""
-    size = len(G)
-    some = {"subset_by_index": (size - rank, size - 1)} if 3 * rank < size else {}
-    squares, vectors = eigh(G, check_finite=False, **some)
+    squares, vectors = np.linalg.eigh(G)
     down = slice(None, -rank - 1, -1)
     return np.ascontiguousarray(vectors[:, down]), np.maximum(squares[down], 0.0)
 

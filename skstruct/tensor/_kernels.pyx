@@ -119,9 +119,10 @@ cdef void add_product(const double* A, const double* B, bint by_rows, int M, int
 
 
 def inner(const floating[:, :, ::1] X, const floating[:, :, ::1] Y, double[:, ::1] G):
-    """G = sum_l X_l Y_l'; of the Gram matrix, where Y is X, the lower triangle."""
+    """G = sum_l X_l Y_l'; the Gram matrix where Y is X."""
     cdef Py_ssize_t L = X.shape[0], M = X.shape[1], R = X.shape[2], J = Y.shape[1]
-    cdef Py_ssize_t most = min(L * R, columns_of_block(max(M, J))), s = 0, first = 0, n, n_columns
+    cdef Py_ssize_t most = min(L * R, columns_of_block(max(M, J))), s = 0, first = 0, n, i
+    cdef Py_ssize_t n_columns
     cdef bint same = &X[0, 0, 0] == &Y[0, 0, 0], by_rows = R == 1
     cdef bint in_place = floating is double and (R == 1 or L == 1 or R >= NARROW)
     cdef double[::1] room = np.empty(1 if in_place else most * (M if same else M + J))
@@ -156,3 +157,7 @@ def inner(const floating[:, :, ::1] X, const floating[:, :, ::1] Y, double[:, ::
                     first = 0
                     s += n
             beta = 1
+        if same:  # so far the lower triangle
+            for n in range(M):
+                for i in range(n):
+                    G[i, n] = G[n, i]

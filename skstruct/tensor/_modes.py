@@ -13,8 +13,9 @@ from skstruct._validation import validate_data
 from skstruct.tensor import _kernels
 
 FLOATS = (np.float64, np.float32)
-# Squares of elements in this range neither overflow nor vanish: float32 is squared in float64.
-SAFE = {np.dtype(np.float64): 1e100, np.dtype(np.float32): 1e30}
+BLOCK = 65_536  # elements that are widened at a time
+# Squared norms in this range neither overflow nor lose digits in what is made of the tensor.
+SAFE = {np.dtype(np.float64): (1e-200, 1e200), np.dtype(np.float32): (1e-60, 1e60)}
 
 
 def mode_view(X, n):
@@ -96,10 +97,7 @@ def mode_gram(X, n):
     -------
     G : ndarray of shape (I_n, I_n)
     """
-    G = mode_inner(X, X, n)
-    upper = np.triu_indices(len(G), 1)
-    G[upper] = G.T[upper]
-    return G
+    return mode_inner(X, X, n)
 
 
 def validate_tensor(estimator, X, *, reset, **checks):
@@ -148,11 +146,32 @@ def validate_tensor(estimator, X, *, reset, **checks):
     return X.reshape(len(X), *shape)
 
 
+def squared_norm(X):
+    """Return the sum of squares, in float64."""
+    flat = X.reshape(-1)
+    if X.dtype == np.float64:
+        return float(flat @ flat)
+    blocks = (flat[i : i + BLOCK].astype(np.float64) for i in range(0, len(flat), BLOCK))
+    return float(sum(block @ block for block in blocks))
+
+
 def in_safe_range(X):
-    """Return X, or a copy divided by a power of two if squares might overflow, and the divisor."""
-    top = float(max(X.max(), -X.min()))
-    bound = SAFE[X.dtype]
-    if top == 0 or 1 / bound < top < bound:
-        return X, 1.0
-    exponent = frexp(top)[1]
-    return np.ldexp(X, -exponent), ldexp(1.0, exponent)
+    """Return X, or a copy divided by a power of two where squares are too large or too small.
+
+    Returns
+    -------
+    X : ndarray
+        The tensor.
+    norm2 : float
+        Its squared norm.
+    unit : float
+        The divisor.
+    """
+    with np.errstate(over="ignore"):
+        norm2 = squared_norm(X)
+    least, most = SAFE[X.dtype]
+    if least < norm2 < most or not X.any():
+        return X, norm2, 1.0
+    exponent = frexp(float(max(X.max(), -X.min())))[1]
+    X = np.ldexp(X, -exponent)
+    return X, squared_norm(X), ldexp(1.0, exponent)

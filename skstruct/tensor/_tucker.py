@@ -49,7 +49,6 @@ from skstruct.tensor._hooi import (
     resized,
     sequential,
     spectrum,
-    squared_norm,
     transposed,
     truncated,
     wider,
@@ -264,7 +263,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         earlier = getattr(self, "factors_", None) if self.warm_start else None
         X = validate_tensor(self, X, reset=True)
-        X, unit = in_safe_range(X)
+        X, norm2, unit = in_safe_range(X)
         if self.rank == "auto":
             self._check_budgets(X)
             spectra = [spectrum(X, n) for n in range(X.ndim)]
@@ -275,7 +274,6 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.spectra_ = None
         self.rank_ = rank
         self.n_params_ = n_params(X.shape, rank)
-        norm2 = squared_norm(X)
         factors, core = self._decompose(X, spectra, earlier, norm2)
         error = relative_error(norm2, core)
         if error < 1e-6 and norm2 > 0:  # the norms of X and of the core cancel
@@ -456,7 +454,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             which that of `fit` does not exceed but for rounding.
         """
         twin = type(self)(**self.get_params())
-        X, _ = in_safe_range(validate_tensor(twin, X, reset=True))
+        X, _, _ = in_safe_range(validate_tensor(twin, X, reset=True))
         budgets = [self._check_budget(X, "budgets", budget) for budget in budgets]
         spectra = [spectrum(X, n) for n in range(X.ndim)]
         shapes = CoreShapes(X, spectra, max(budgets), table=self.rank_method == "table")
