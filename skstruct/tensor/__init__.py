@@ -1,5 +1,7 @@
 """Tensors of low rank: tables whose columns, or whose rows, are indexed by several modes."""
 
+from skstruct.tensor._bayesian_tensor_classifier import BayesianTensorClassifier
+from skstruct.tensor._bayesian_tensor_factorization import BayesianTensorFactorization
 from skstruct.tensor._chebyshev_tucker import ChebyshevTucker
 from skstruct.tensor._cp_regressor import CPRegressor
 from skstruct.tensor._nested_tensor_clustering import NestedTensorClustering
@@ -13,6 +15,8 @@ from skstruct.tensor._nested_tensor_theory import (
 from skstruct.tensor._tucker import Tucker
 
 __all__ = [
+    "BayesianTensorClassifier",
+    "BayesianTensorFactorization",
     "CPRegressor",
     "ChebyshevTucker",
     "NestedTensorClustering",
