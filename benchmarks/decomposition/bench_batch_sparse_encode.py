@@ -17,10 +17,10 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
-from sklearn.decomposition import sparse_encode
+from sklearn.decomposition import SparseCoder, sparse_encode
 from sklearn.feature_extraction.image import extract_patches_2d
 
-from skstruct.decomposition import batch_sparse_encode
+from skstruct.decomposition import BatchSparseCoder, batch_sparse_encode
 
 try:
     import spams
@@ -119,6 +119,20 @@ def test_threshold(benchmark, algorithm):
     theirs, _ = by_scikit_learn(X, D, {"algorithm": "threshold", "alpha": 0.1})
     benchmark.extra_info["ratio"] = round(theirs / (1e3 * benchmark.stats["min"]), 1)
     print(f"\n{algorithm}: {benchmark.extra_info}")
+
+
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_coder(benchmark, sparse_output):
+    """The transformer beside that of scikit-learn, whose codes are dense."""
+    X, D = patches(256)
+    coder = BatchSparseCoder(D, n_nonzero_coefs=10, sparse_output=sparse_output).fit(X)
+    benchmark.pedantic(coder.transform, (X,), rounds=15, warmup_rounds=1)
+    peer = SparseCoder(D, transform_algorithm="omp", transform_n_nonzero_coefs=10).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of dependent atoms
+        theirs, _ = best(partial(peer.transform, X), 2)
+    benchmark.extra_info["ratio"] = round(theirs / (1e3 * benchmark.stats["min"]), 1)
+    print(f"\nsparse_output={sparse_output}: {benchmark.extra_info}")
 
 
 @pytest.mark.parametrize("n_samples", [250, 4000, 40_000])

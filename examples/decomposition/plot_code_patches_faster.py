@@ -16,7 +16,11 @@ from sklearn.decomposition import sparse_encode
 from sklearn.feature_extraction.image import extract_patches_2d
 from threadpoolctl import threadpool_limits
 
-from skstruct.decomposition import MiniBatchSparseDictionary, batch_sparse_encode
+from skstruct.decomposition import (
+    BatchSparseCoder,
+    MiniBatchSparseDictionary,
+    batch_sparse_encode,
+)
 
 # %%
 # Learn 100 atoms
@@ -34,7 +38,6 @@ title = f"100 atoms, learnt in {time.perf_counter() - start:.1f} s from {len(X)}
 # %%
 # Code 2,000 patches
 # ------------------
-# Atoms that many samples use have large entries in their codes; they come first in the picture.
 X = X[:2000]
 numbers = [1, 2, 3, 5, 8, 12, 16]
 seconds = {"scikit-learn": [], "skstruct": []}
@@ -44,12 +47,17 @@ with threadpool_limits(1):
             times = []
             for _ in range(3 if name == "skstruct" else 1):
                 start = time.perf_counter()
-                code = encode(X, learner.components_, algorithm="omp", n_nonzero_coefs=n_atoms)
+                encode(X, learner.components_, algorithm="omp", n_nonzero_coefs=n_atoms)
                 times.append(time.perf_counter() - start)
             seconds[name].append(min(times))
 
 # %%
-order = np.argsort(-np.abs(code).sum(axis=0))
+# The atoms, those that are used most first
+# -----------------------------------------
+# In a pipeline, a transformer gives the same codes; here as a sparse matrix.
+coder = BatchSparseCoder(learner.components_, n_nonzero_coefs=5, sparse_output=True)
+use = np.asarray(abs(coder.fit_transform(X)).sum(axis=0)).ravel()
+order = np.argsort(-use)
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 grid = np.full((91, 91), np.nan)
 for place, atom in enumerate(learner.components_[order]):

@@ -358,7 +358,12 @@ SKSTRUCT_CLONES static inline ptrdiff_t NAME(skstruct_lasso_)(
         most = NAME(skstruct_largest_)(c, m, flip) - alpha;
         for (i = 0, slack = top; i < p.n; i++)
             slack += fabs(p.w[i]) * G[p.atom[i] * (m + 1)];
-        slack = tol * alpha + 8 * EPSILON * slack;
+        slack *= 8 * EPSILON;
+        if (!(slack <= top)) { /* w is lost where D' maps it to 0 and no alpha keeps it small */
+            p.n = 0;
+            continue;
+        }
+        slack += tol * alpha;
         *converged = off <= slack && most <= slack;
         if (*converged)
             break;

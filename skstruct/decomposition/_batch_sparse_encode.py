@@ -122,7 +122,7 @@ def batch_sparse_encode(
         "lasso_cd" is content when no derivative of the objective is off by more than this times
         `alpha`, apart from rounding.
     out : ndarray of shape (n_samples, n_components), default=None
-        C-contiguous array of the dtype of `X` for the result.
+        C-contiguous array of the dtype of `X` for the result, with memory of its own.
     n_jobs : int, default=None
         Number of threads, as joblib takes it. Work of less than about 40 ms is done by one. The
         result is the same for any number.
@@ -231,9 +231,9 @@ def encode_rows(
     n_samples, n_features = X.shape
     n_atoms = len(dictionary)
     check_fit(X, dictionary, algorithm, positive)
-    _check_out(out, (n_samples, n_atoms), X.dtype)
     gram = _given("gram", gram, (n_atoms, n_atoms), X.dtype)
     start = _given("code_init", code_init, (n_samples, n_atoms), X.dtype)
+    _check_out(out, (n_samples, n_atoms), X.dtype, {"X": X, "code_init": start})
     if start is not None and algorithm != "lasso_cd":
         raise ValueError(
             f"code_init with algorithm={algorithm!r}; only 'lasso_cd' starts from a code."
@@ -308,8 +308,10 @@ def check_fit(X, dictionary, algorithm, positive):
         )
 
 
-def _check_out(out, shape, dtype):
-    if out is not None and (
+def _check_out(out, shape, dtype, inputs):
+    if out is None:
+        return
+    if (
         out.shape != shape
         or out.dtype != dtype
         or not out.flags.c_contiguous
@@ -319,6 +321,9 @@ def _check_out(out, shape, dtype):
             f"out has shape {out.shape} and dtype {out.dtype}; it must be a writeable, "
             f"C-contiguous array of shape {shape} and dtype {dtype}."
         )
+    for name, array in inputs.items():
+        if isinstance(array, np.ndarray) and np.may_share_memory(out, array):
+            raise ValueError(f"out shares memory with {name}; it must have memory of its own.")
 
 
 def _given(name, array, shape, dtype):

@@ -382,3 +382,13 @@ def test_errors(kwargs, message):
     kwargs = {"X": X, "dictionary": D} | kwargs
     with pytest.raises(ValueError, match=message):
         batch_sparse_encode(kwargs.pop("X"), kwargs.pop("dictionary"), **kwargs)
+
+
+def test_out_is_no_input():
+    X = np.random.default_rng(0).standard_normal((20, 6))
+    D = np.eye(6)
+    with pytest.raises(ValueError, match="out shares memory with X"):
+        batch_sparse_encode(X, D, algorithm="topk", out=X)
+    code = batch_sparse_encode(X, D, algorithm="lasso_cd", alpha=0.1)
+    with pytest.raises(ValueError, match="out shares memory with code_init"):
+        batch_sparse_encode(X, D, algorithm="lasso_cd", alpha=0.1, code_init=code, out=code)
