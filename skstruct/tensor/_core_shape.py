@@ -202,9 +202,12 @@ def cheapest_for(X, spectra, error, *, table):
     # has useless ranks, without which the truncation is another.
     allowed = error**2 / X.ndim
     enough = [int(np.argmax(tail_shares(a) <= allowed)) + 1 for _, a in spectra]
-    budget, rank = n_params(X.shape, enough), None
-    while rank is None:
-        shapes = CoreShapes(X, spectra, budget, table=table)
+    budget, full = n_params(X.shape, enough), n_params(X.shape, X.shape)
+    while True:
+        shapes = CoreShapes(X, spectra, min(budget, full), table=table)
         rank, captured = shapes.cheapest(1.0 - error**2)
+        if rank is not None:
+            return rank, captured
+        if budget >= full:  # an error below rounding
+            return shapes.best(full)
         budget *= 2
-    return rank, captured

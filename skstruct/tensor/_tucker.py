@@ -22,7 +22,12 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.linalg import norm, svd
 from scipy.stats import loguniform
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
@@ -56,6 +61,8 @@ from skstruct.tensor._hooi import (
 from skstruct.tensor._modes import in_safe_range, multi_ttm, validate_tensor
 
 DEFAULT_ERROR = 0.1
+# Relative errors below this are computed from differences: norms of X and of the core cancel.
+CANCELLED = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 
 class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -146,7 +153,8 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     nor last, which is copied.
 
     Gram matrices and eigenvectors are computed in float64, all else in the dtype of X. Singular
-    values below 1e-8 of the largest are lost in rounding.
+    values below 1e-8 of the largest are lost in rounding, and a float32 table does not tell shapes
+    apart by errors below 1e-3.
 
     `transform` does not centre. It projects rows on the components, whose number is ``rank_[0]``,
     and depends on no other row. The factor of the samples is left singular vectors: coordinates
@@ -276,7 +284,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_params_ = n_params(X.shape, rank)
         factors, core = self._decompose(X, spectra, earlier, norm2)
         error = relative_error(norm2, core)
-        if error < 1e-6 and norm2 > 0:  # the norms of X and of the core cancel
+        if error < CANCELLED[X.dtype] and norm2 > 0:
             error = residual_norm(X, factors, core) / np.sqrt(norm2)
         self.reconstruction_err_ = float(error)
         self._finish(factors, core, unit)
@@ -453,8 +461,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             For each budget, its number of elements, the shape, and the relative error to expect,
             which that of `fit` does not exceed but for rounding.
         """
-        twin = type(self)(**self.get_params())
-        X, _, _ = in_safe_range(validate_tensor(twin, X, reset=True))
+        X, _, _ = in_safe_range(validate_tensor(clone(self), X, reset=True))
         budgets = [self._check_budget(X, "budgets", budget) for budget in budgets]
         spectra = [spectrum(X, n) for n in range(X.ndim)]
         shapes = CoreShapes(X, spectra, max(budgets), table=self.rank_method == "table")

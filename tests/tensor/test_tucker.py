@@ -384,6 +384,22 @@ def test_float32_chooses_as_float64():
         assert single.reconstruction_err_ == pytest.approx(double.reconstruction_err_, rel=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "error"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+@pytest.mark.parametrize("rank_method", ["table", "packing"])
+def test_errors_below_rounding_take_all_there_is(dtype, error, rank_method):
+    X = np.random.default_rng(0).standard_normal((12, 6, 7)).astype(dtype)
+    tucker = Tucker(error=error, rank_method=rank_method).fit(X)
+    assert tucker.rank_ == (12, 6, 7)
+    assert tucker.reconstruction_err_ < 50 * np.finfo(dtype).eps
+
+
+def test_small_errors_of_float32():
+    X = low_rank((40, 15, 10), (3, 2, 4), noise=1e-3).astype(np.float32)
+    single = Tucker((3, 2, 4)).fit(X)
+    double = Tucker((3, 2, 4)).fit(X.astype(np.float64))
+    assert single.reconstruction_err_ == pytest.approx(double.reconstruction_err_, rel=1e-4)
+
+
 def test_folded_rows():
     X = decaying((25, 10, 12), (0.1, 0.3, 0.2))
     folded = Tucker(max_params=500).fit(X)
