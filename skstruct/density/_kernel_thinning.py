@@ -279,12 +279,13 @@ class KernelThinning(
         if y is not None:
             y = check_array(y, dtype=None, ensure_2d=False, allow_nd=True, input_name="y")
             check_consistent_length(X, y)
-        self.__dict__.pop("normalization_", None)  # it was that of another coreset
         self._choose(X, y, sample_weight)
         return self.coreset_ if y is None else (self.coreset_, y[self.coreset_indices_])
 
     def _choose(self, X, y, sample_weight):
         """Set the attributes that describe the coreset."""
+        for name in ("coreset_indices_", "normalization_"):  # not fitted until this has succeeded
+            self.__dict__.pop(name, None)
         random_state = check_random_state(self.random_state)
         self._check_split_kernel()
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -317,6 +318,9 @@ class KernelThinning(
         self.mmd_ = np.nan
         if mean is not None and len(sizes) == 1:
             self.mmd_ = self._mmd(points, table.weight, (mean[chosen], mean))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coreset_indices_")
 
     def _check_split_kernel(self):
         if self.split_kernel == "target":
@@ -425,7 +429,7 @@ class KernelThinning(
         score : float
             At most 0. Takes n_samples^2 / 2 kernel values.
         """
-        check_is_fitted(self, "coreset_indices_")
+        check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return -self._mmd(self._coreset.like(X), weight)

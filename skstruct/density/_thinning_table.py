@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import type_of_target
 from skstruct._lib.row_order import shuffled_distinct_rows
 
 MEDIAN_ROWS = 1000
+MOST = 2**31  # times that a row of any weight may be chosen, so that sums are integers
 
 
 class Table:
@@ -42,7 +43,7 @@ class Table:
         self.rows, self.weight = rows[weight > 0], weight[weight > 0]
         if len(self.rows) == 0:
             raise ValueError("sample_weight is 0 for all rows; one at least must be positive.")
-        self.capacity = np.maximum(np.floor(self.weight), 1).astype(np.intp)
+        self.capacity = np.clip(np.floor(self.weight), 1, MOST).astype(np.intp)
         self.strata = [np.arange(len(self.rows))]
         if stratify and y is not None and type_of_target(y) in ("binary", "multiclass"):
             labels = labels[self.rows]

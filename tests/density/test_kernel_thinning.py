@@ -352,6 +352,27 @@ def test_an_integer_weight_is_a_repetition(method):
         assert_array_equal(one, other)
 
 
+def test_what_failed_is_not_fitted():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    thinning = KernelThinning(10, bandwidth=1e-60)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bandwidth=1e-60"):
+            thinning.fit(X)
+        for method in (thinning.transform, thinning.score):
+            with pytest.raises(NotFittedError):
+                method(X)
+        thinning.set_params(bandwidth=1.0).fit(X).set_params(bandwidth=1e-60)
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_beyond_the_range_of_integers():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    thinning = KernelThinning(10, random_state=0).fit(X, sample_weight=np.full(60, 1e80))
+    plain = KernelThinning(10, random_state=0).fit(X)
+    assert_allclose(thinning.coreset_weight_, 6e80)
+    assert thinning.mmd_ == pytest.approx(plain.mmd_, rel=0.5)
+
+
 def test_weights_count_by_their_ratios():
     X, weight = normal(400, 2), np.random.RandomState(1).uniform(0.5, 3, 400)
     params = {"unique": False, "random_state": 0}
