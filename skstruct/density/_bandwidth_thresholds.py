@@ -130,6 +130,11 @@ def edge_bandwidth(Z, squares, weight, edge_k, n_jobs=None):
     return float(np.sqrt(np.average(gaps, weights=weight[: len(gaps)])))
 
 
+def effective_size(weight):
+    """Return the number of rows of equal weight that weigh as much: Kish's sample size."""
+    return float(weight.sum() ** 2 / (weight @ weight))
+
+
 def nearest_squared(Z, squares, n_rows, k, n_jobs=None):
     """Return the k smallest squared distances of each of the first rows of Z to the others."""
     out = np.empty((n_rows, k))

@@ -21,6 +21,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_scalar
 
 from skstruct._lib._kernel_sums import log_sums, make_kernel, squared_norms
 from skstruct._lib.row_blocks import for_row_blocks
@@ -34,18 +35,18 @@ from skstruct._validation import (
     check_random_state,
     validate_data,
 )
-from skstruct.density._bandwidth_thresholds import edge_bandwidth, gaussian_bandwidth_thresholds
+from skstruct.density._bandwidth_thresholds import (
+    edge_bandwidth,
+    effective_size,
+    gaussian_bandwidth_thresholds,
+)
 from skstruct.density._cell_list import CellList
 from skstruct.density._high_dimensional_kernel_density_fast import moments
-from skstruct.density._kernel_coordinates import KernelCoordinates
+from skstruct.density._kernel_coordinates import KernelCoordinates, least_bandwidth
 from skstruct.density._leave_one_out import LeaveOneOut, learned_transform
 
 FLOATS = (np.float64, np.float32)
-FARTHEST = (
-    1e100  # units of the data: a row further out is brought there, so that squares are finite
-)
 MIN_CELL_ROWS = 2000
-FLOAT32_ERROR = 1e-3  # nats
 
 
 class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstimator):
@@ -248,6 +249,13 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         -------
         self : object
             The fitted density.
+
+        Raises
+        ------
+        ValueError
+            If fewer than 2 rows of positive weight differ, a weight is negative, `bandwidth` is
+            below the rounding error of distances, `reg_covar` leaves the covariance matrix
+            singular, or `algorithm` is "cells" for more than 3 features.
         """
         X = validate_data(self, X, dtype=FLOATS, order="C")
         if self.algorithm == "cells" and X.shape[1] > 3:
@@ -259,13 +267,17 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         data = {"X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(estimator=self, **data)
-        self.n_iter_ = 0
+        self.__dict__.pop("bandwidth_", None)  # not fitted until all of this has succeeded
+        self.n_iter_, stopped = 0, False
 
         def on_pass():
+            nonlocal stopped
             self.n_iter_ += 1
             step = context.subcontext(task_name="pass over all pairs")
             step.call_on_fit_task_begin(estimator=self, **data)
-            step.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
+            if step.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data):
+                stopped = True
+            return stopped
 
         self._coordinates = self._find_coordinates(X, sample_weight, on_pass)
         self._points, self._weight = self._coordinates.rows, self._coordinates.weight
@@ -293,9 +305,12 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         self.regime_ = "condensed"
         if self.tail_index_ > 1:
             self.regime_ = "clt" if self.tail_index_ > 2 else "heavy_tailed"
-        self.alpha_ = float(np.log(_effective_number(self._weight)) / d)
+        self.alpha_ = float(np.log(effective_size(self._weight)) / d)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
         return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "bandwidth_")
 
     def _bandwidth_unit(self):
         """Unit of bandwidths: of the data for round kernels, of whitened data for others."""
@@ -331,7 +346,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         """Return the bandwidth in units of the rows of loo, and the evaluation there."""
         if self.bandwidth in ("loo", "kl"):
             return loo.best_bandwidth(self.tol, self.max_iter)
-        n, d = _effective_number(loo.weight), loo.Z.shape[1]
+        n, d = effective_size(loo.weight), loo.Z.shape[1]
         covariance = (loo.Z * loo.weight[:, np.newaxis]).T @ loo.Z / loo.weight.sum()
         if self.bandwidth == "rem":
             eigenvalues = np.maximum(np.linalg.eigvalsh(covariance), 0)
@@ -343,10 +358,11 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
             h = base ** (-1 / (d + 4)) * np.sqrt(np.trace(covariance) / d)
         else:
             h = self.bandwidth / self._bandwidth_unit()
-            if not 1e-50 < h < 1e150:
+            least = least_bandwidth(np.median(loo.squares))
+            if not least <= h < 1e150:
                 raise ValueError(
                     f"bandwidth={self.bandwidth} is {h:.0e} times the spread of the data; it must "
-                    "be between 1e-50 and 1e150 times."
+                    f"be between {least:.0e}, the rounding error of distances, and 1e150 times."
                 )
         return float(h), loo.at(h)
 
@@ -384,7 +400,7 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         points, squares, weight = self._points, self._squares, self._weight
         if dtype == np.float32:
             largest = np.einsum("ij,ij->i", Z, Z).max() + squares.max()
-            if 2 * np.finfo(np.float32).eps * largest < FLOAT32_ERROR * self._h**2:
+            if least_bandwidth(largest, np.float32) < self._h:
                 Z, points, weight = (a.astype(np.float32) for a in (Z, points, weight))
                 squares = np.empty(len(points), np.float32)
                 squared_norms(points, squares)
@@ -453,16 +469,12 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows.
+            The rows, in float64.
         """
         check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         rng = check_random_state(random_state)
         drawn = rng.choice(len(self._points), size=n_samples, p=self._weight / self._weight.sum())
         Z = self._points[drawn]
         Z = Z + self._h * rng.standard_normal(Z.shape)
         return self._coordinates.back(Z)
-
-
-def _effective_number(weight):
-    """Return the number of rows of equal weight that are worth as much as these."""
-    return float(weight.sum() ** 2 / (weight**2).sum())

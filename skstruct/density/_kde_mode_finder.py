@@ -41,11 +41,13 @@ from skstruct._validation import (
     validate_data,
 )
 from skstruct.density._kernel_ascent import KernelDensitySum, squared_distances
+from skstruct.density._kernel_coordinates import least_bandwidth
 from skstruct.density._kernel_thinning import KernelThinning
 from skstruct.density._mode_bandwidth import mode_bandwidth
 from skstruct.density._mode_search import ModeSearch, project
 
 FLOATS = (np.float64, np.float32)
+FARTHEST = 1e15  # bandwidths; a row further out is brought there, so that squares are finite
 N_CENTERS = 2048
 N_SEEDS = 256
 RADIUS = 0.5  # bandwidths from an anchor within which a row belongs to it
@@ -294,7 +296,7 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         ------
         ValueError
             If a weight is negative or all are zero, if `alpha` is above 2 for the exponential
-            kernel, or if `bandwidth` is below the rounding error of X.
+            kernel, or if `bandwidth` is below the rounding error of distances.
         """
         X = validate_data(self, X, dtype=FLOATS, order="C")
         if self.kernel == "exponential" and self.alpha > 2:
@@ -313,12 +315,16 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             step = context.subcontext(task_name=name)
             step.call_on_fit_task_begin(estimator=self, **data)
             function(*args)
-            step.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
+            return step.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
 
-        task("modes", self._find_modes, X, weight, random_state)
+        self.__dict__.pop("labels_", None)  # not fitted until all of this has succeeded
+        stopped = task("modes", self._find_modes, X, weight, random_state)
         anchor = np.empty(len(X), dtype=np.intp)
         for batch in batches:
-            task("labels", self._reach_anchors, X[batch], anchor[batch])
+            if stopped:  # rows that are left do not ascend
+                self._reach_anchors(X[batch], anchor[batch], ascend=False)
+            else:
+                stopped = task("labels", self._reach_anchors, X[batch], anchor[batch])
         self._drop_light_modes(anchor, weight)
         self.labels_ = self._mode_of_anchor[anchor]
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
@@ -346,13 +352,15 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             )
         self.n_iter_ = min(search.n_iter, self.max_iter)
         self._centers, self._projection = search.centers, projections[-1]
+        self._ascent = self.tol, self.max_iter
         if self.labels == "nearest":
             anchors, owner = modes, np.arange(len(modes))
+            self._ascent = self._projection = None
         self._anchors, self._mode_of_anchor = anchors, owner
         between = squared_distances(anchors, anchors)
         np.fill_diagonal(between, np.inf)
         self._radius = np.minimum(RADIUS, np.sqrt(between.min(axis=1).clip(0)) / 4)
-        self.modes_ = self._location + modes * self.bandwidth_
+        self.modes_ = (self._location + modes * self.bandwidth_).astype(X.dtype, copy=False)
         self.mode_log_density_ = log_p
 
     def _standardize(self, X, weight, random_state):
@@ -364,22 +372,24 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         Z = X[rows]
         self._location = (weight / weight.sum()).astype(Z.dtype) @ Z
         Z -= self._location
-        reach = float(np.abs(Z).max())
-        scale = reach or 1.0
+        scale = float(np.abs(Z).max()) or 1.0
         Z /= scale
         if self.bandwidth == "auto":
             some = slice(0, self._n_centers)
             bandwidth = scale * mode_bandwidth(Z[some], weight[some], self.n_jobs)
         else:
             bandwidth = float(self.bandwidth)
-        if bandwidth < reach * np.finfo(Z.dtype).eps:
+        squares = np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
+        least = scale * least_bandwidth(np.median(squares))
+        if bandwidth < least:
             raise ValueError(
-                f"bandwidth={bandwidth!r}; it must be above the rounding error of X, which has "
-                f"entries {reach:.3g} from the mean in {Z.dtype}."
+                f"bandwidth={bandwidth!r}; it must be above the rounding error of distances, "
+                f"which is {least:.1g} for these rows."
             )
+        if bandwidth < scale * least_bandwidth(squares.max(), Z.dtype):
+            self._location = self._location.astype(np.float64)
         self.bandwidth_ = float(bandwidth)
-        Z /= bandwidth / scale
-        return Z, weight
+        return self._to_bandwidths(X[rows]), weight
 
     def _coreset(self, Z, weight, random_state):
         if len(Z) <= self._n_centers:
@@ -410,18 +420,16 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         R = random_state.standard_normal(shape) / np.sqrt(q)
         return list(R.astype(self._location.dtype))
 
-    def _reach_anchors(self, X, anchor):
+    def _reach_anchors(self, X, anchor, ascend=True):
         """Write for each row of X the index of the anchor that it belongs to."""
 
         def function(rows):
             for start in range(rows.start, rows.stop, BLOCK):
                 block = slice(start, min(start + BLOCK, rows.stop))
-                Z = self._to_bandwidths(X[block])
-                if self.labels == "basin":
-                    Z = self._centers.leave_points(project(Z, self._projection))
-                    Z, _, _ = self._centers.ascend(
-                        Z, self.tol, self.max_iter, self._anchors, self._radius
-                    )
+                Z = project(self._to_bandwidths(X[block]), self._projection)
+                if self._ascent is not None and ascend:
+                    Z = self._centers.leave_points(Z)
+                    Z, _, _ = self._centers.ascend(Z, *self._ascent, self._anchors, self._radius)
                 anchor[block] = squared_distances(Z, self._anchors).argmin(axis=1)
 
         for_row_blocks(function, len(X), self.n_jobs, BLOCK)
@@ -441,9 +449,13 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         self._mode_of_anchor, self.mode_mass_ = owner, mass
 
     def _to_bandwidths(self, X):
-        Z = X - self._location
-        Z /= self.bandwidth_
-        return Z
+        with np.errstate(over="ignore"):
+            Z = X.astype(self._location.dtype, copy=False) - self._location
+            Z /= self.bandwidth_
+        return np.clip(Z, -FARTHEST, FARTHEST, out=Z)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "labels_")
 
     def _validate_rows(self, X):
         check_is_fitted(self)
@@ -462,7 +474,7 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,)
             Indices of `modes_`.
         """
-        X = self._validate_rows(X).astype(self._location.dtype, copy=False)
+        X = self._validate_rows(X)
         anchor = np.empty(len(X), dtype=np.intp)
         self._reach_anchors(X, anchor)
         return self._mode_of_anchor[anchor]
@@ -481,5 +493,5 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             ``log(sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i)``, of the dtype of X.
         """
         X = self._validate_rows(X)
-        Z = self._to_bandwidths(X.astype(self._location.dtype, copy=False))
-        return self._density.log_density(Z, self.n_jobs).astype(X.dtype, copy=False)
+        log_density = self._density.log_density(self._to_bandwidths(X), self.n_jobs)
+        return log_density.astype(X.dtype, copy=False)

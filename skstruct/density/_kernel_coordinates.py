@@ -1,8 +1,14 @@
-"""Coordinates in which a kernel is round: z = ((x - location) / unit) T."""
+"""Coordinates in which a kernel is round: z = ((x - location) / unit) T, and how fine they are."""
 
 import numpy as np
 
 FARTHEST = 1e100  # a coordinate further out is brought there, so that squares are finite
+RESOLUTION = 1e-3  # error of squared distances, in squared bandwidths, that is allowed
+
+
+def least_bandwidth(squares, dtype=np.float64):
+    """Return the bandwidth that distances |a|^2 + |b|^2 - 2 a.b resolve, given |a|^2."""
+    return np.sqrt(2 * np.finfo(dtype).eps / RESOLUTION * squares)
 
 
 class KernelCoordinates:

@@ -56,7 +56,7 @@ class Evaluation:
 class LeaveOneOut:
     """Passes over all pairs of the rows Z, which are distinct and in random order.
 
-    `on_pass` is called before each.
+    `on_pass` is called after each; once it is true, searches end with what they have.
     """
 
     def __init__(self, Z, weight, n_jobs, on_pass):
@@ -67,20 +67,20 @@ class LeaveOneOut:
         self.resolution = np.sqrt(RESOLUTION * self.squares.max())
         self.n_jobs = n_jobs
         self.on_pass = on_pass
-        self._constant = -0.5 * Z.shape[1] * np.log(2 * np.pi) - self._mean(
-            np.log(weight.sum() - weight)
-        )
+        self.stopped = False
+        rest, top = weight.sum() - weight, weight.argmax()
+        rest[top] = np.delete(weight, top).sum()  # the difference may be 0 by rounding
+        self._constant = -0.5 * Z.shape[1] * np.log(2 * np.pi) - self._mean(np.log(rest))
 
     def _mean(self, values):
         return float(np.average(values, weights=self.weight))
 
     def _pass(self, function, out, *args):
-        self.on_pass()
-
         def block(rows):
             function(self.Z[rows], self.Z, self.squares, self.weight, rows.start, *args, out[rows])
 
         for_row_blocks(block, len(self.Z), self.n_jobs)
+        self.stopped = self.on_pass()
         return out
 
     def above_resolution(self, bandwidth):
@@ -123,6 +123,8 @@ class LeaveOneOut:
             h = top * ratio ** np.arange(GRID_SIZE)
             log_sums = self._pass(grid, np.empty((len(self.Z), GRID_SIZE)), top)
             best = int(np.argmax(self.weight @ log_sums / self.weight.sum() - d * np.log(h)))
+            if self.stopped:
+                return h[np.clip([best + 1, best, best - 1], 0, GRID_SIZE - 1)]
             if best == 0:
                 top /= ratio ** (GRID_SIZE - 3)
             elif best < GRID_SIZE - 1:
@@ -150,7 +152,7 @@ class LeaveOneOut:
             if not low <= here + step <= high:
                 step = 0.5 * (low + high) - here
             here += step
-            if abs(step) < tol:
+            if abs(step) < tol or self.stopped:
                 break
         else:
             warnings.warn(
@@ -159,6 +161,7 @@ class LeaveOneOut:
                 ConvergenceWarning,
                 stacklevel=2,
             )
+            found, step = self.at(np.exp(here)), 0.0
         found.value += step * found.slope + 0.5 * step**2 * found.curvature
         return float(np.exp(here)), found
 
@@ -169,8 +172,8 @@ class LeaveOneOut:
         def block(rows):
             shares(self.Z, self.squares, self.weight, log_sum, rows.start, total[rows], sums[rows])
 
-        self.on_pass()
         for_row_blocks(block, len(self.Z), self.n_jobs)
+        self.stopped = self.on_pass()
         S = (self.Z * total[:, np.newaxis]).T @ self.Z - self.Z.T @ sums
         return (S + S.T) / self.weight.sum()
 
@@ -188,7 +191,7 @@ def learned_transform(loo, bandwidth, *, min_eig, em_iter):
         loo = LeaveOneOut(Z @ T, loo.weight, loo.n_jobs, loo.on_pass)
         found = loo.at(1.0)
         likelihood = found.value - 0.5 * np.log(values).sum()
-        if likelihood - previous < MIN_GAIN:
+        if likelihood - previous < MIN_GAIN or loo.stopped:
             break
         previous = likelihood
         back = np.sqrt(values)[:, np.newaxis] * vectors.T

@@ -9,7 +9,7 @@ n^(-1 / (d + 6)), is wider than that for densities, of order n^(-1 / (d + 4)), b
 
 import numpy as np
 
-from skstruct.density._bandwidth_thresholds import edge_bandwidth
+from skstruct.density._bandwidth_thresholds import edge_bandwidth, effective_size
 from skstruct.density._leave_one_out import LeaveOneOut
 
 N_LIKELIHOOD = 2000  # rows from which h_LOO is extrapolated
@@ -33,8 +33,3 @@ def mode_bandwidth(Z, weight, n_jobs):
         return h
     squares = np.einsum("ij,ij->i", Z, Z)
     return max(h, 2**0.25 * edge_bandwidth(Z, squares, weight, EDGE_K, n_jobs))
-
-
-def effective_size(weight):
-    """Return the number of rows of equal weight that weigh as much: Kish's sample size."""
-    return weight.sum() ** 2 / (weight @ weight)

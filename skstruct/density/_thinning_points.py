@@ -11,13 +11,13 @@ import numpy as np
 from skstruct._lib._kernel_sums import kernel_values, make_kernel, signed_sums, squared_norms
 from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct.density import _kernel_thinning_fast as fast
+from skstruct.density._kernel_coordinates import least_bandwidth
 from skstruct.density._thinning_table import magnitude
 
 BLOCK = 64
 N_STRIPES = 8
 MANY_VALUES = 5e6  # about 10 ms, ten times what it takes to start threads
 FAR = 1e15
-RESOLUTION = 1e-3  # error of squared distances, in bandwidths, that is allowed
 
 
 def power_kernel(name, bandwidth, power):
@@ -58,14 +58,13 @@ class RadialPoints:
         h = float(np.clip(bandwidth / self.scale, 1e-100, 1e100))
         Z = self._framed(X, X.dtype)
         norms = np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
-        error = 2 / RESOLUTION * norms
-        if np.finfo(np.float64).eps * np.median(error) > h**2:
+        if least_bandwidth(np.median(norms)) > h:
             raise ValueError(
                 f"bandwidth={bandwidth:g} is too small for rows that are "
                 f"{np.sqrt(np.median(norms)) * self.scale:g} away from their mean, whose "
                 "distances are not known so exactly."
             )
-        if np.finfo(Z.dtype).eps * error.max() > h**2:
+        if least_bandwidth(norms.max(), Z.dtype) > h:
             Z = self._framed(X, np.float64)
         self._place(Z)
         self.kernel = make_kernel(name, h)

@@ -17,7 +17,7 @@ from scipy.stats import multivariate_normal
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
@@ -475,6 +475,8 @@ def test_samples_have_the_moments_of_the_density():
     assert_allclose(np.cov(draws, rowvar=False), cov, atol=0.02 * cov.max())
     assert_array_equal(draws[:5], density.sample(200_000, random_state=0)[:5])
     assert density.sample().shape == (1, 3)
+    with pytest.raises(ValueError, match="n_samples == 0"):
+        density.sample(0)
 
 
 def held_out(X, **params):
@@ -514,6 +516,7 @@ def test_constant_columns():
         ({"bandwidth": np.inf}, "'bandwidth'.*Got inf"),
         ({"bandwidth": "isj"}, "'bandwidth'.*Got 'isj'"),
         ({"bandwidth": 1e-90}, "bandwidth=1e-90 is .* times the spread"),
+        ({"bandwidth": 1e-7}, "bandwidth=1e-07 is .* rounding error of distances"),
         ({"covariance": "tied"}, "'covariance'.*Got 'tied'"),
         ({"algorithm": "tree"}, "'algorithm'.*Got 'tree'"),
         ({"algorithm": "cells"}, "algorithm='cells' is for up to 3 features, X has 4"),
@@ -543,10 +546,65 @@ def test_errors_of_data():
             gaussian_bandwidth_thresholds(100, eigenvalues)
 
 
+def test_a_weight_above_all_others_together():
+    """W - w is 0 in floating point."""
+    X = rows(40, 3)
+    weight = np.r_[1e20, np.ones(39)]
+    density = HighDimensionalKernelDensity(0.8).fit(X, sample_weight=weight)
+    D = cdist(X[:1], X[1:], "sqeuclidean") / 0.64
+    expected = logsumexp(-D / 2) - np.log(39) - 3 * np.log(0.8) - 1.5 * np.log(2 * np.pi)
+    assert_allclose(density.loo_log_likelihood_, expected, rtol=1e-9)
+
+
+def test_what_failed_is_not_fitted():
+    X = rows(50, 4)
+    density = HighDimensionalKernelDensity(1e-90)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bandwidth=1e-90"):
+            density.fit(X)
+        with pytest.raises(NotFittedError):
+            density.score_samples(X)
+        density.set_params(bandwidth=1.0).fit(X).set_params(bandwidth=1e-90)
+
+
+class Stop:
+    """Callback that asks to stop after some tasks."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.left -= 1
+        return self.left == 0
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("covariance", ["spherical", "learned"])
+def test_callbacks_stop_the_search(covariance):
+    X = rows(150, 4)
+    whole = HighDimensionalKernelDensity(covariance=covariance, random_state=0).fit(X)
+    density = HighDimensionalKernelDensity(covariance=covariance, random_state=0)
+    density.set_callbacks(Stop(after=1)).fit(X)
+    assert density.n_iter_ == (2 if covariance == "spherical" else 5) < whole.n_iter_
+    assert density.loo_log_likelihood_ <= whole.loo_log_likelihood_ + 1e-3
+    assert np.isfinite(density.score_samples(X)).all()
+
+
 def test_convergence_warnings_and_callbacks():
     X = rows(100, 3)
     with pytest.warns(ConvergenceWarning, match="max_iter=1"):
-        HighDimensionalKernelDensity(max_iter=1).fit(X)
+        early = HighDimensionalKernelDensity(max_iter=1, random_state=0).fit(X)
+    same = HighDimensionalKernelDensity(early.bandwidth_, random_state=0).fit(X)
+    for name in ("loo_log_likelihood_", "participation_ratio_"):
+        assert_allclose(getattr(early, name), getattr(same, name), rtol=1e-9)
     plain = HighDimensionalKernelDensity(random_state=0).fit(X)
     watched = HighDimensionalKernelDensity(random_state=0).set_callbacks(ProgressBar()).fit(X)
     assert watched.bandwidth_ == plain.bandwidth_

@@ -293,8 +293,9 @@ def test_unit_of_the_weights_does_not_matter():
     assert_array_equal(other.labels_, one.labels_)
     X = X.astype(np.float32)
     one = KDEModeFinder(random_state=3).fit(X, sample_weight=weight)
-    tiny = KDEModeFinder(random_state=3).fit(X, sample_weight=1e-80 * weight)
-    assert_allclose(tiny.mode_log_density_, one.mode_log_density_, atol=1e-5)
+    for unit in (1e-80, 1e80):
+        other = KDEModeFinder(random_state=3).fit(X, sample_weight=unit * weight)
+        assert_allclose(other.mode_log_density_, one.mode_log_density_, atol=1e-5)
 
 
 def test_same_seed_same_bits_for_any_number_of_threads():
@@ -315,6 +316,19 @@ def test_far_rows_ascend_too(distance):
     far = X.mean(axis=0) + distance * directions
     first = X[distances(far, X).argmin(axis=1)]  # where one step leads
     assert_array_equal(finder.predict(far), finder.predict(first))
+    assert np.isfinite(finder.score_samples(far)).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("distance", [1e30, 1e308])
+def test_rows_as_far_as_numbers_go(distance, dtype):
+    X, _ = make_blobs(300, n_features=2, centers=[[0, 0], [9, 9]], random_state=0)
+    finder = KDEModeFinder(2.0, random_state=0).fit(X.astype(dtype))
+    far = np.array([[distance, distance], [-distance, -distance]])
+    found = finder.predict(far)
+    if dtype == np.float64:  # float32 does not know to which side they are nearer
+        assert_array_equal(found, finder.predict([[9.0, 9.0], [0.0, 0.0]]))
     assert np.isfinite(finder.score_samples(far)).all()
 
 
@@ -468,6 +482,65 @@ def test_callbacks_see_the_fit():
     X = load_iris().data
     finder = KDEModeFinder(random_state=0).set_callbacks(ProgressBar())
     assert_array_equal(finder.fit(X).modes_, KDEModeFinder(random_state=0).fit(X).modes_)
+
+
+class Stop:
+    """Callback that asks to stop after some tasks."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.left -= 1
+        return self.left == 0
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def test_callbacks_stop_the_ascent_of_rows():
+    X, y = make_blobs(300, n_features=4, centers=3, random_state=1)
+    finder = KDEModeFinder(2.0, random_state=0).set_callbacks(Stop(after=1)).fit(X)
+    assert_array_equal(finder.labels_, distances(X, finder.modes_).argmin(axis=1))
+    assert adjusted_rand_score(y, finder.labels_) == 1
+    assert_array_equal(finder.modes_, KDEModeFinder(2.0, random_state=0).fit(X).modes_)
+
+
+def test_parameters_that_are_set_later_wait_for_a_fit():
+    X, _ = hard_case(100, 60)
+    finder = KDEModeFinder(3.0, n_components=8, random_state=0).fit(X)
+    before = finder.predict(X)
+    finder.set_params(labels="nearest", tol=10.0, bandwidth=1.0, kernel="cauchy")
+    assert_array_equal(finder.predict(X), before)
+
+
+def test_what_failed_is_not_fitted():
+    X = load_iris().data
+    finder = KDEModeFinder(1e-60)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bandwidth=1e-60"):
+            finder.fit(X)
+        with pytest.raises(NotFittedError):
+            finder.predict(X)
+        finder.set_params(bandwidth=1.0).fit(X).set_params(bandwidth=1e-60)
+
+
+def test_float32_rows_many_bandwidths_apart():
+    """Squared distances in float32 would be off by more than 10."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate((rng.standard_normal((2, 150, 3)) + [[[0.0]], [[1e4]]])).astype(np.float32)
+    narrow = KDEModeFinder(1.0, random_state=0, min_mass=0.02).fit(X)
+    wide = KDEModeFinder(1.0, random_state=0, min_mass=0.02).fit(X.astype(float))
+    assert narrow.modes_.dtype == narrow.score_samples(X).dtype == np.float32
+    assert_allclose(narrow.modes_, wide.modes_, atol=5e-3)
+    assert_allclose(narrow.score_samples(X), wide.score_samples(X.astype(float)), atol=5e-3)
+    assert_array_equal(narrow.predict(X), narrow.labels_)
 
 
 def test_too_few_steps_are_reported():
