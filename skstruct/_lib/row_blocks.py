@@ -1,10 +1,15 @@
 """Blocks of rows shared out among threads, each of which has a BLAS of one thread."""
 
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+_lock = Lock()
+_held = []  # the limit, as often as there are contexts in all threads
 
 
 @cache
@@ -12,9 +17,22 @@ def _controller():
     return ThreadpoolController()
 
 
+@contextmanager
 def one_blas_thread():
-    """Return a context in which the BLAS has one thread."""
-    return _controller().limit(limits=1, user_api="blas")
+    """Return a context in which the BLAS has one thread.
+
+    The limit is that of the process. The first of overlapping contexts sets it, and the last one
+    lifts it, in whichever threads and order they end.
+    """
+    with _lock:
+        _held.append(_held[0] if _held else _controller().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            limit = _held.pop()
+            if not _held:
+                limit.restore_original_limits()
 
 
 def for_row_blocks(function, n_rows, n_jobs=None, block=64):

@@ -6,7 +6,7 @@ from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skstruct._lib.row_blocks import for_row_blocks
+from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 
 
 def blas_threads():
@@ -39,6 +39,18 @@ def test_an_error_passes_and_lifts_the_limit():
     with threadpool_limits(2, user_api="blas"):
         with pytest.raises(RuntimeError, match="no"):
             for_row_blocks(fail, 10)
+        assert blas_threads() == {2}
+
+
+def test_limits_may_overlap():
+    """As those of two threads do; the second must not take the limit for what was before."""
+    with threadpool_limits(2, user_api="blas"):
+        one, other = one_blas_thread(), one_blas_thread()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        other.__exit__(None, None, None)
         assert blas_threads() == {2}
 
 
