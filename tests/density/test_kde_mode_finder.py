@@ -534,7 +534,7 @@ def test_what_failed_is_not_fitted():
 def test_float32_rows_many_bandwidths_apart():
     """Squared distances in float32 would be off by more than 10."""
     rng = np.random.default_rng(0)
-    X = np.concatenate((rng.standard_normal((2, 150, 3)) + [[[0.0]], [[1e4]]])).astype(np.float32)
+    X = np.concatenate(rng.standard_normal((2, 150, 3)) + [[[0.0]], [[1e4]]]).astype(np.float32)
     narrow = KDEModeFinder(1.0, random_state=0, min_mass=0.02).fit(X)
     wide = KDEModeFinder(1.0, random_state=0, min_mass=0.02).fit(X.astype(float))
     assert narrow.modes_.dtype == narrow.score_samples(X).dtype == np.float32
