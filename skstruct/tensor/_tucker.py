@@ -7,7 +7,7 @@ R_{N-1}) times an orthonormal factor U_n for each mode. Fit has two halves:
    HOSVD core, the error of every shape is known, or bounded, before any is computed. The best one
    of at most `max_params` numbers is taken, or the smallest one of at most `error`.
 2. Which factors (_hooi.py): ST-HOSVD to a slightly larger core, HOOI inside it, where it costs
-   next to nothing, and then HOOI on the tensor until it makes no difference, usually two sweeps.
+   next to nothing, and then HOOI on the tensor until it makes no difference, a few sweeps.
    With a shape from 1, the singular vectors that it was chosen on take the place of ST-HOSVD: HOOI
    never raises their error, which is the one that was promised.
 
