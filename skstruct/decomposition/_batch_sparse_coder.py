@@ -196,8 +196,8 @@ class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Returns
         -------
-        code : ndarray or CSR matrix of shape (n_samples, n_components)
-            Codes, of the dtype of X.
+        codes : {ndarray, CSR matrix} of shape (n_samples, n_components)
+            Codes, of the dtype of X; a matrix if `sparse_output`.
         """
         X = self._validate_samples(X, reset=False)
         codes = encode_rows(

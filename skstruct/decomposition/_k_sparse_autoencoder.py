@@ -261,21 +261,21 @@ class KSparseAutoencoder(
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
-        """Learn the atoms of a table, and forget what was learnt before.
+        """Learn a dictionary from samples, and forget what was learnt before.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. An integer weight is a repetition of the row.
+            Weights of the samples. An integer weight is a repetition.
 
         Returns
         -------
         self : object
-            The fitted autoencoder.
+            The fitted estimator.
         """
         vars(self).pop("_state", None)  # where this fails, the last autoencoder is gone, too
         X, rows, weight = self._begin(X, sample_weight, reset=True)
@@ -307,16 +307,16 @@ class KSparseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows. Those of the first call give the scale.
+            The samples. Those of the first call give the scale.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         Returns
         -------
         self : object
-            The autoencoder.
+            The estimator.
         """
         X, rows, weight = self._begin(X, sample_weight, reset=not self.__sklearn_is_fitted__())
         self._epoch(X, rows, weight, self._n_nonzero, self.learning_rate)
@@ -384,18 +384,18 @@ class KSparseAutoencoder(
         return used, order, error
 
     def transform(self, X):
-        """Encode rows.
+        """Code samples on the dictionary.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
 
         Returns
         -------
         codes : {ndarray, CSR matrix} of shape (n_samples, n_components)
-            Values of the units that are kept, 0 for others; a matrix if `sparse_output`. Of the
-            dtype of the data of `fit`.
+            Codes, of the dtype of the first data: values of the units that are kept, 0 for
+            others; a matrix if `sparse_output`.
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)
@@ -407,52 +407,43 @@ class KSparseAutoencoder(
         return codes
 
     def inverse_transform(self, X):
-        """Reconstruct rows from their codes.
+        """Rebuild samples from their codes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            The codes.
+            Codes.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            The rows.
+            The samples, of the dtype of the codes.
         """
         check_is_fitted(self)
         rows = rebuild(X, self.components_)
         return rows + self.decoder_bias_.astype(rows.dtype, copy=False)
 
     def score(self, X, y=None):
-        """Share of the variation of the rows that is in their reconstruction from `transform`.
+        """Share of the variation of the samples that their codes explain.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
         y : None
             Ignored.
 
         Returns
         -------
         score : float
-            ``1 - sum |x - reconstruction|^2 / sum |x - mean of X|^2``, at most 1. Where all rows
-            are equal, the denominator is their number.
+            ``1 - ||X - inverse_transform(transform(X))||^2 / ||X - mean of X||^2``; where all
+            samples are equal, the denominator is their number.
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)
         n_rows = X.shape[0]
         _, scale = center_and_scale(X, np.arange(n_rows), np.ones(n_rows))
         return 1.0 - self._state.lost(X, self._kept, scale) / n_rows
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_state")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
     @property
     def _kept(self):
@@ -486,3 +477,12 @@ class KSparseAutoencoder(
     @property
     def n_steps_(self):
         return self._state.n_steps
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_state")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

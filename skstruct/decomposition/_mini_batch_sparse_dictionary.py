@@ -249,7 +249,7 @@ class MiniBatchSparseDictionary(
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
-        """Learn a dictionary from the rows of X, and forget what was learnt before.
+        """Learn a dictionary from samples, and forget what was learnt before.
 
         Parameters
         ----------
@@ -414,7 +414,7 @@ class MiniBatchSparseDictionary(
 
         Returns
         -------
-        code : ndarray of shape (n_samples, n_components)
+        codes : ndarray of shape (n_samples, n_components)
             Codes, of the dtype of X.
         """
         check_is_fitted(self)
@@ -449,7 +449,7 @@ class MiniBatchSparseDictionary(
         Returns
         -------
         score : float
-            1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2; 1 for samples of zeros.
+            ``1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2``; 1 for samples of zeros.
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)

@@ -237,7 +237,7 @@ class OnlineOrthogonalDictionaryLearning(
 
     @classmethod
     def conformance_instances(cls):
-        """Return instances that between them have every solver, schedule and kind of code.
+        """Return the instances that the conformance suite checks.
 
         Returns
         -------
@@ -253,21 +253,21 @@ class OnlineOrthogonalDictionaryLearning(
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
-        """Learn a dictionary of the rows of X, and forget what was learnt before.
+        """Learn a dictionary from samples, and forget what was learnt before.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         Returns
         -------
         self : object
-            The fitted dictionary.
+            The fitted estimator.
         """
         vars(self).pop("components_", None)  # where this fails, the last dictionary is gone, too
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -307,24 +307,25 @@ class OnlineOrthogonalDictionaryLearning(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn the next rows of a stream in their order, a step for every `batch_size` of them.
+        """Learn the next samples of a stream, in their order.
 
-        The last step takes what is left. Chunks of a multiple of `batch_size` rows give the same
-        dictionary as all their rows at once. The solver is always "frank-wolfe".
+        There is a step for every `batch_size` of them, and one for what is left. Chunks of a
+        multiple of `batch_size` give the same dictionary as all their samples at once. The solver
+        is always "frank-wolfe".
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         Returns
         -------
         self : object
-            The dictionary.
+            The estimator.
         """
         first = not self.__sklearn_is_fitted__()
         X, weight = self._validate_weighted(X, sample_weight, reset=first)
@@ -411,24 +412,24 @@ class OnlineOrthogonalDictionaryLearning(
         return gaps / n_steps if n_steps else 0.0
 
     def transform(self, X):
-        """Code the rows of X.
+        """Code samples on the dictionary.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            Their coefficients, of the dtype of X; most are 0 unless `transform_algorithm` is
+            Codes, of the dtype of X; most coefficients are 0 unless `transform_algorithm` is
             "projection".
         """
         check_is_fitted(self)
         return self._transform(self._validate_samples(X, reset=False))
 
     def inverse_transform(self, X):
-        """Return the rows that codes stand for.
+        """Rebuild samples from their codes.
 
         Parameters
         ----------
@@ -437,26 +438,26 @@ class OnlineOrthogonalDictionaryLearning(
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features)
-            Combinations of the atoms, of the dtype of the codes.
+        X_original : ndarray of shape (n_samples, n_features)
+            The samples, of the dtype of the codes.
         """
         check_is_fitted(self)
         return rebuild(X, self.components_)
 
     def score(self, X, y=None):
-        """Share of the energy of the rows that their codes explain.
+        """Share of the energy of the samples that their codes explain.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
+            The samples.
         y : None
             Ignored.
 
         Returns
         -------
         score : float
-            1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2; 1 for rows of zeros.
+            ``1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2``; 1 for samples of zeros.
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)

@@ -233,7 +233,7 @@ class WassersteinCPDictionaryLearning(
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None):
-        """Learn atoms from the samples.
+        """Learn a dictionary from samples, and forget what was learnt before.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class WassersteinCPDictionaryLearning(
         Returns
         -------
         self : object
-            The fitted dictionary.
+            The fitted estimator.
         """
         vars(self).pop("components_", None)  # where this fails, the last dictionary is gone, too
         X = self._validate_samples(X, reset=True)
@@ -305,7 +305,7 @@ class WassersteinCPDictionaryLearning(
         return best
 
     def fit_transform(self, X, y=None):
-        """Learn atoms from the samples and return the codes of the samples.
+        """Learn a dictionary from samples, and return their codes.
 
         Parameters
         ----------
@@ -322,7 +322,7 @@ class WassersteinCPDictionaryLearning(
         return self.fit(X).codes_
 
     def transform(self, X):
-        """Return the codes of samples, each of which does not depend on the others.
+        """Code samples on the dictionary, each apart from the others.
 
         Parameters
         ----------
@@ -332,12 +332,12 @@ class WassersteinCPDictionaryLearning(
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            Weights of the atoms, with sum 1 for each sample; of the dtype of X.
+            Codes, of the dtype of X: weights of the atoms, of sum 1 for each sample.
         """
         return self._codes_and_objective(X)[0]
 
     def inverse_transform(self, X):
-        """Return the mixtures of atoms that codes stand for.
+        """Rebuild samples from their codes.
 
         Parameters
         ----------
@@ -347,7 +347,7 @@ class WassersteinCPDictionaryLearning(
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Mixtures of the atoms, of the dtype of the codes.
+            The samples, of the dtype of the codes.
         """
         check_is_fitted(self)
         return rebuild(X, self.components_)
