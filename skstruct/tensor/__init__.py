@@ -12,6 +12,7 @@ from skstruct.tensor._nested_tensor_theory import (
     threshold_tensor,
     threshold_unfolding,
 )
+from skstruct.tensor._pathway_tensor_factorization import PathwayTensorFactorization
 from skstruct.tensor._tucker import Tucker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CPRegressor",
     "ChebyshevTucker",
     "NestedTensorClustering",
+    "PathwayTensorFactorization",
     "Tucker",
     "alignment_tensor",
     "alignment_unfolding",
