@@ -3,6 +3,7 @@
 from skstruct.tensor._bayesian_tensor_classifier import BayesianTensorClassifier
 from skstruct.tensor._bayesian_tensor_factorization import BayesianTensorFactorization
 from skstruct.tensor._chebyshev_tucker import ChebyshevTucker
+from skstruct.tensor._cp import CP
 from skstruct.tensor._cp_regressor import CPRegressor
 from skstruct.tensor._nested_tensor_clustering import NestedTensorClustering
 from skstruct.tensor._nested_tensor_theory import (
@@ -16,6 +17,7 @@ from skstruct.tensor._pathway_tensor_factorization import PathwayTensorFactoriza
 from skstruct.tensor._tucker import Tucker
 
 __all__ = [
+    "CP",
     "BayesianTensorClassifier",
     "BayesianTensorFactorization",
     "CPRegressor",

@@ -31,6 +31,7 @@ from skstruct.tensor._accelerated_sweeps import (
 )
 from skstruct.tensor._entries import check_mode_sizes, encode, find_categories, pad, values
 from skstruct.tensor._entry_sweeps import EntrySweeps
+from skstruct.tensor._modes import in_safe_range
 
 
 class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
@@ -247,16 +248,18 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             X, y, weight = X[kept], y[kept], weight[kept]
         if self.nonnegative and y.min() < 0:
             raise ValueError(f"nonnegative=True, and y has the negative value {y.min()}.")
-        self.mean_ = 0.0 if self.nonnegative else float(np.average(y, weights=weight))
-        y -= self.mean_
-        self.scale_ = float(np.sqrt(np.average(y * y, weights=weight))) or 1.0
+        y, _, unit = in_safe_range(y)
+        mean = 0.0 if self.nonnegative else np.average(y, weights=weight)
+        y = y - mean
+        scale = np.sqrt(np.average(y * y, weights=weight)) or 1.0
+        self.mean_, self.scale_ = float(mean * unit), float(scale * unit)
         self.categories_ = find_categories(X, self.mode_sizes)
         index = encode(X, self.categories_, self.mode_sizes)
         sizes = [len(known) for known in self.categories_]
         if self.alpha == 0:
             self._refuse_empty_slices(index, sizes)
         return EntrySweeps(
-            index, y / self.scale_, weight, sizes, self.n_components, alpha=self.alpha,
+            index, y / scale, weight, sizes, self.n_components, alpha=self.alpha,
             nonnegative=self.nonnegative,
         )  # fmt: skip
 

@@ -40,10 +40,10 @@ def unfold(index, y, sizes, k, random_state):
     return csr_array((y, (index[:, k], columns)), shape=(sizes[k], len(names)))
 
 
-def leading_space(M, rank, random_state):
-    """Return orthonormal columns near the leading eigenvectors of M M' less its diagonal."""
+def leading_space(M, rank, random_state, *, with_diagonal=False):
+    """Return orthonormal columns near the leading eigenvectors of M M', less its diagonal."""
     Q = random_state.standard_normal((M.shape[0], min(2 * rank, M.shape[0])))
-    diagonal = (M * M).sum(axis=1)[:, None]
+    diagonal = 0.0 if with_diagonal else (M * M).sum(axis=1)[:, None]
     for _ in range(POWERS):
         Q = np.linalg.qr(M @ (M.T @ Q) - diagonal * Q)[0]
     _, V = np.linalg.eigh(Q.T @ (M @ (M.T @ Q) - diagonal * Q))

@@ -1,7 +1,7 @@
 """Rows of the factors of a tensor of which only entries are given: one pass over sorted entries.
 
-With the other factors fixed, the rows a_i of a factor are independent of each other.  An entry e of
-slice i has the value y_e, the weight w_e and z_e, the product of the rows of the other factors:
+With the other factors fixed, the rows a_i of a factor are independent of each other.  An entry e
+of slice i has the value y_e, the weight w_e and z_e, the product of the rows of the other factors:
 
     G_i = Lambda + alpha sum w_e z_e z_e',   b_i = h_i + alpha sum w_e y_e z_e
 
@@ -79,8 +79,8 @@ def row_update(double[:, ::1] out, const int64_t[::1] ptr, const int32_t[:, ::1]
     Row i has the entries ptr[i] .. ptr[i + 1] of index, whose columns name rows of the factors, of
     y and of weight, which may be None.  precision is Lambda; shift holds h_i, or one row for all;
     noise, if not None, a standard normal vector for each row.  With n_passes, rows are nonnegative
-    and improved by so many passes of coordinate descent, or until one changes less than `tol` times
-    what the first did.  explained[i] becomes the decrease of sum w_e (y_e - <z_e, a>)^2 from a = 0
+    and improved by so many passes of coordinate descent, or until one changes less than `tol`
+    times what the first did.  explained[i] becomes the decrease of sum w_e (y_e - <z_e, a>)^2 from a = 0
     to the new row.  Different ranges may be given to different threads.
     """
     cdef Py_ssize_t n_factors = len(factors), stride = out.shape[1], n_panels = stride // 8
@@ -130,22 +130,22 @@ def row_update(double[:, ::1] out, const int64_t[::1] ptr, const int32_t[:, ::1]
 
 def entry_values(const int32_t[:, ::1] index, list factors, double[::1] out):
     """out[e] = sum over the columns of the product of the rows that index[e] names."""
-    cdef Py_ssize_t n_factors = len(factors), stride = factors[0].shape[1], e, l
+    cdef Py_ssize_t n_factors = len(factors), stride = factors[0].shape[1], e, k
     cdef const double[:, ::1] factor
     cdef double total
     cdef double[::1] room = np.empty(stride)
     cdef double* z = &room[0]
     cdef Py_ssize_t[::1] addresses = np.empty(n_factors, np.intp)
     cdef const double** pointers = <const double**> &addresses[0]
-    for l in range(n_factors):
-        factor = factors[l]
-        pointers[l] = &factor[0, 0]
+    for k in range(n_factors):
+        factor = factors[k]
+        pointers[k] = &factor[0, 0]
     with nogil:
         for e in range(index.shape[0]):
             skstruct_entry_product(pointers, &index[e, 0], n_factors, stride, z)
             total = 0
-            for l in range(stride):
-                total += z[l]
+            for k in range(stride):
+                total += z[k]
             out[e] = total
 
 
