@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 
 FLOATS = (np.float64, np.float32)
-BLOCK = 1024  # samples that a score has under way
+BLOCK = 4096  # samples that a score has under way
 
 
 def dense(X):
