@@ -298,14 +298,14 @@ class KernelThinning(
 
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, **data)
-        chosen, chosen_weight = [], []
+        chosen, chosen_weight, stop = [], [], False
         for members, n_chosen in zip(table.strata, sizes, strict=True):
             part = points if len(sizes) == 1 else points.take(members)
             total = table.weight[members].sum()
             steps = self._steps(
                 part, table.weight[members] / total, capacity[members], n_chosen, random_state
             )
-            rows, mean = self._follow(steps, context, data)
+            (rows, mean), stop = self._follow(steps, context, data, stop)
             chosen.append(members[rows])
             chosen_weight.append(np.full(n_chosen, total / n_chosen))
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
@@ -374,18 +374,23 @@ class KernelThinning(
             return kernel_thin(points, weight, capacity, n_chosen, **options)
         return compress_plus_plus(points, weight, capacity, n_chosen, self.oversampling, **options)
 
-    def _follow(self, steps, context, data):
-        """Run a generator to its end, with a task of the callbacks for each of its steps."""
-        stop, running = None, True
+    def _follow(self, steps, context, data, stop):
+        """Run a generator to its end, with a task of the callbacks for each of its steps.
+
+        Return what it returns, and whether a callback has asked to stop, now or before.
+        """
+        answer, running = None, True
         while running:
             task = context.subcontext(task_name="pass")
             task.call_on_fit_task_begin(estimator=self, **data)
             try:
-                steps.send(stop)
+                steps.send(answer)
             except StopIteration as end:
                 running, result = False, end.value
-            stop = task.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
-        return result
+            if task.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data):
+                stop = True
+            answer = stop
+        return result, stop
 
     def _mmd(self, points, weight, means=None):
         """Return the MMD between the coreset and other points."""

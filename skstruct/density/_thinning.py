@@ -27,7 +27,7 @@ N_BINS = 16
 def kernel_thin(points, weight, capacity, n_chosen, *, delta, swap_passes, herding, random_state):
     """Choose points by KT-SPLIT and KT-SWAP; a generator, which yields after each round and sweep.
 
-    What is sent to it, if true, ends the sweeps.
+    What is sent to it, if true, says that sweeps may be left out.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def kernel_thin(points, weight, capacity, n_chosen, *, delta, swap_passes, herdi
     n_rounds = (max(len(points), n_chosen) // n_chosen).bit_length() - 1
     rows = equal_weight_rows(weight, max(len(points), n_chosen), random_state)
     rows = rows[: n_chosen << n_rounds]
-    lists = rows[np.newaxis]
+    lists, stop = rows[np.newaxis], False
     for j in range(n_rounds):
         log_term = 2 * np.log(2 * len(rows) * n_rounds / (delta * 2**j))
         uniforms = random_state.uniform(size=(len(lists), lists.shape[1] // 2))
         lists = points.halve(lists, log_term, uniforms)
-        yield
+        stop = yield
     lists = [*lists, rows[:: 1 << n_rounds]]
     if herding:
         lists.append(points.herd(mean, capacity.copy(), n_chosen))
@@ -70,10 +70,9 @@ def kernel_thin(points, weight, capacity, n_chosen, *, delta, swap_passes, herdi
     if room.min() < 0:
         points.sweep(mean, chosen, room, sums, repair=True)
     for _ in range(swap_passes):
-        n_changed = points.sweep(mean, chosen, room, sums)
-        stop = yield
-        if stop or n_changed == 0:
+        if stop or points.sweep(mean, chosen, room, sums) == 0:
             break
+        stop = yield
     return chosen, mean
 
 

@@ -727,7 +727,7 @@ class Counter:
 
     def on_fit_task_end(self, estimator, context):
         self.n_tasks += context.task_name == "pass"
-        return self.n_tasks >= self.limit
+        return self.n_tasks == self.limit
 
 
 def test_callbacks_see_rounds_and_sweeps():
@@ -739,6 +739,10 @@ def test_callbacks_see_rounds_and_sweeps():
     counter = Counter(limit=6)
     KernelThinning(32, swap_passes=50, random_state=0).set_callbacks(counter).fit(X)
     assert counter.n_tasks < all_tasks
+    once, y = Counter(limit=1), np.arange(1024) % 2
+    thinning = KernelThinning(32, swap_passes=50, random_state=0).set_callbacks(once)
+    thinning.fit_resample(X, y)
+    assert once.n_tasks == 2 * (5 + 1)  # rounds of both classes, and no sweep of either
     KernelThinning(32, random_state=0).set_callbacks(ProgressBar()).fit_resample(X)
 
 
