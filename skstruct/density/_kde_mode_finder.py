@@ -374,13 +374,13 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         Z -= self._location
         scale = float(np.abs(Z).max()) or 1.0
         Z /= scale
-        if self.bandwidth == "auto":
-            some = slice(0, self._n_centers)
-            bandwidth = scale * mode_bandwidth(Z[some], weight[some], self.n_jobs)
-        else:
-            bandwidth = float(self.bandwidth)
         squares = np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
         least = scale * least_bandwidth(np.median(squares))
+        if self.bandwidth == "auto":
+            some = slice(0, self._n_centers)
+            bandwidth = max(scale * mode_bandwidth(Z[some], weight[some], self.n_jobs), least)
+        else:
+            bandwidth = float(self.bandwidth)
         if bandwidth < least:
             raise ValueError(
                 f"bandwidth={bandwidth!r}; it must be above the rounding error of distances, "
