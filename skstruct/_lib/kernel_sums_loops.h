@@ -52,9 +52,8 @@ SKSTRUCT_INLINE void SKSTRUCT_T(skstruct_pair)(const int profile, SKSTRUCT_REAL 
         *g = half * *k * q;
         break;
     case SKSTRUCT_CAUCHY:
-        q = one / (one + z);
-        *k = q / e0;
-        *g = *k * q;
+        *k = one / (e0 * (one + z));
+        *g = *k * (*k * e0);
         break;
     case SKSTRUCT_CAUCHY_BETA:
         *k = SKSTRUCT_EXP(u0 - parameter * SKSTRUCT_LOG(one + z));
