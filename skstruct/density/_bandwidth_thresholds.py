@@ -132,7 +132,8 @@ def edge_bandwidth(Z, squares, weight, edge_k, n_jobs=None):
 
 def effective_size(weight):
     """Return the number of rows of equal weight that weigh as much: Kish's sample size."""
-    return float(weight.sum() ** 2 / (weight @ weight))
+    share = weight / weight.sum()
+    return float(1 / (share @ share))
 
 
 def nearest_squared(Z, squares, n_rows, k, n_jobs=None):

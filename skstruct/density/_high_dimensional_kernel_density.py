@@ -99,8 +99,8 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
     Attributes
     ----------
     bandwidth_ : float
-        The bandwidth h. A learned kernel is whitened to have the determinant of h times the unit
-        matrix.
+        The bandwidth h. A learned kernel has, in whitened units, the volume of a round one of
+        that bandwidth.
     covariance_ : ndarray of shape (n_features, n_features)
         Covariance matrix of the kernel, in the units of the data.
     location_ : ndarray of shape (n_features,)
@@ -137,8 +137,8 @@ class HighDimensionalKernelDensity(CallbackSupportMixin, DensityMixin, BaseEstim
     Notes
     -----
     A pass over all pairs costs 2 n^2 d operations and n^2 exponentials; the bandwidth takes about
-    4 of them, and as many more for each iteration of "learned" as it has matrix products, which
-    are 3. Scores of m rows cost 2 m n d operations and m n exponentials. Memory is
+    4 of them, and "learned" two more for each iteration, one of which has 4 n^2 d operations and
+    2 n^2 exponentials. Scores of m rows cost 2 m n d operations and m n exponentials. Memory is
     O((n + m) d): no matrix of distances is kept.
 
     Equal rows count as one with the sum of their weights, and are left out together: one that came

@@ -173,6 +173,8 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     A mode into whose basin no seed falls is not found, and its rows go to the nearest one. Raise
     `n_seeds` where there are hundreds.
 
+    A callback that asks to stop once modes are found leaves the rows to come at the nearest one.
+
     Equal rows count as one with their summed weight, and random choices depend on the content of
     rows and not on their order: an integer weight is a repetition.
 

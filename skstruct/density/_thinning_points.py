@@ -76,9 +76,11 @@ class RadialPoints:
 
     def _framed(self, X, dtype):
         """Return rows centred and of order 1, so that no square overflows or loses digits."""
-        Z = (X / self.scale).astype(dtype, copy=False)
+        with np.errstate(over="ignore"):
+            Z = X / self.scale
+        Z = np.clip(Z, -FAR, FAR, out=Z).astype(dtype, copy=False)
         Z -= self.center.astype(dtype)
-        return np.clip(Z, -FAR, FAR, out=Z)
+        return Z
 
     def _place(self, Z):
         self.Z, self.squares = Z, np.empty(len(Z), Z.dtype)

@@ -293,7 +293,7 @@ def test_unit_of_the_weights_does_not_matter():
     assert_array_equal(other.labels_, one.labels_)
     X = X.astype(np.float32)
     one = KDEModeFinder(random_state=3).fit(X, sample_weight=weight)
-    for unit in (1e-80, 1e80):
+    for unit in (1e-200, 1e-80, 1e80, 1e200):
         other = KDEModeFinder(random_state=3).fit(X, sample_weight=unit * weight)
         assert_allclose(other.mode_log_density_, one.mode_log_density_, atol=1e-5)
 

@@ -373,6 +373,14 @@ def test_weights_beyond_the_range_of_integers():
     assert thinning.mmd_ == pytest.approx(plain.mmd_, rel=0.5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_rows_beyond_the_range_of_float32():
+    X = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    thinning = KernelThinning(10, kernel="imq", random_state=0).fit(X)
+    for far in (1e30, 1e300):
+        assert_allclose(thinning.transform(np.full((1, 2), far)), 0, atol=1e-6)
+
+
 def test_weights_count_by_their_ratios():
     X, weight = normal(400, 2), np.random.RandomState(1).uniform(0.5, 3, 400)
     params = {"unique": False, "random_state": 0}
