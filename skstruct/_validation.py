@@ -10,6 +10,7 @@ from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     validate_params,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "BaseSearchCV",
     "HasMethods",
     "Interval",
+    "Options",
     "StrOptions",
     "_MultimetricScorer",
     "_align_api_if_sparse",

@@ -5,6 +5,7 @@ from skstruct.tensor._bayesian_tensor_factorization import BayesianTensorFactori
 from skstruct.tensor._chebyshev_tucker import ChebyshevTucker
 from skstruct.tensor._cp import CP
 from skstruct.tensor._cp_regressor import CPRegressor
+from skstruct.tensor._functional_tucker_regressor import FunctionalTuckerRegressor
 from skstruct.tensor._nested_tensor_clustering import NestedTensorClustering
 from skstruct.tensor._nested_tensor_theory import (
     alignment_tensor,
@@ -22,6 +23,7 @@ __all__ = [
     "BayesianTensorFactorization",
     "CPRegressor",
     "ChebyshevTucker",
+    "FunctionalTuckerRegressor",
     "NestedTensorClustering",
     "PathwayTensorFactorization",
     "Tucker",
