@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from skstruct.tensor._pathway_tensor_factorization_fast import cell_sums, update_scores
 
-PATHWAYS, GENES, DIVERGENCE = range(3)  # what cell_sums computes
+PATHWAYS, GENES, LOG_MEANS = range(3)  # what cell_sums computes
 
 
 class Cells:
@@ -27,14 +27,17 @@ class Cells:
         X.eliminate_zeros()
         self.counts = X.data, X.indices.astype(np.intp), X.indptr.astype(np.intp)
         self.memberships = M.data, M.indices.astype(np.intp), M.indptr.astype(np.intp)
-        self.M, self.weight = M, weight
+        self.M, self.M_transposed, self.weight = M, M.T, weight
         self.annotated = np.diff(self.memberships[2]) > 0
         self.n_cells = int(np.diff(self.memberships[2])[self.counts[1]].sum())
-        self.row_sums = X @ M.sum(axis=0)
+        sums = M.sum(axis=0)
+        self.row_sums = X @ sums
         self.total = weight @ self.row_sums
         mass = weight @ (X @ self.annotated.astype(np.float64))
         everything = weight @ X.sum(axis=1)
         self.coverage = float(mass / everything) if everything > 0 else 1.0
+        X.data = X.data * np.log(X.data)
+        self.log_counts = weight @ (X @ sums)
 
     def exposure(self, P, G):
         """Return the sums of means over the cells of a sample whose only score is 1."""
@@ -64,7 +67,7 @@ class Cells:
         """Return G after a step, of sums 1, and move its sums to Z."""
         numerators = self._sums(P, G, Z, GENES, np.zeros_like(G))
         B, C = P.shape[1], G.shape[1]
-        G, sums = unit_sums(G, numerators, (self.M.T @ P) @ self._score_sums(Z, B, C))
+        G, sums = unit_sums(G, numerators, (self.M_transposed @ P) @ self._score_sums(Z, B, C))
         Z.reshape(-1, B, C)[:] *= sums
         return G
 
@@ -72,10 +75,10 @@ class Cells:
         """Return the generalised Kullback-Leibler divergence over the sum of the cells."""
         if self.total == 0:
             return 0.0
-        found = self._sums(P, G, Z, DIVERGENCE, np.empty((0, 1)))
+        logs = self.log_counts - self._sums(P, G, Z, LOG_MEANS, np.empty((0, 1)))
         B, C = P.shape[1], G.shape[1]
         means = (self._score_sums(Z, B, C) * self.exposure(P, G)).sum()
-        return float((found + means) / self.total - 1.0)
+        return float((logs + means) / self.total - 1.0)
 
     def _score_sums(self, Z, B, C):
         return (self.weight @ Z).reshape(B, C)
@@ -83,7 +86,7 @@ class Cells:
     def _sums(self, P, G, Z, what, sums):
         work = np.empty(2 * P.shape[1])
         found = cell_sums(*self.counts, *self.memberships, P, G, Z, self.weight, work, what, sums)
-        return found if what == DIVERGENCE else sums
+        return found if what == LOG_MEANS else sums
 
 
 def unit_sums(A, numerators=1.0, denominators=None):

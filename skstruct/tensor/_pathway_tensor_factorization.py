@@ -41,7 +41,6 @@ from skstruct._validation import (
 from skstruct.tensor._pathway_cells import Cells, unit_sums
 
 FLOATS = (np.float64, np.float32)
-SCORE_STEPS = 2  # of the scores in a sweep
 CHECK_EVERY = 5  # sweeps
 
 
@@ -106,7 +105,7 @@ class PathwayTensorFactorization(
 
     Notes
     -----
-    A sweep takes four passes over the cells, of 4 n_pathway_groups operations each, and 2
+    A sweep takes three passes over the cells, of 4 n_pathway_groups operations each, and 2
     n_pathway_groups n_gene_groups for each count that is not 0. Memory is a copy of the counts
     that are not 0, in float64, and the memberships; results have the dtype of `X`.
 
@@ -250,7 +249,7 @@ class PathwayTensorFactorization(
             step = context.subcontext(task_name="sweep")
             step.call_on_fit_task_begin(estimator=self, **given)
             if not converged:
-                cells.update_scores(P, G, Z, SCORE_STEPS, 0.0)
+                cells.update_scores(P, G, Z, 1, 0.0)
                 P = cells.update_pathways(P, G, Z)
                 G = cells.update_genes(P, G, Z)
             if n_iter % CHECK_EVERY == 0 or n_iter == self.max_iter:

@@ -16,27 +16,25 @@ from libc.math cimport fabs, log
 cdef enum Sums:
     PATHWAYS = 0
     GENES = 1
-    DIVERGENCE = 2
+    LOG_MEANS = 2
 
 cdef double FLOOR = 1e-200    # of a mean: a cell below it takes no part in the steps
 
 
-cdef inline void gene_means(const double* Z, const double* G, Py_ssize_t B, Py_ssize_t C,
-                            double* h) noexcept nogil:
-    """h = Z G[g]."""
-    cdef Py_ssize_t b, c
-    for b in range(B):
-        h[b] = 0
-        for c in range(C):
-            h[b] += Z[b * C + c] * G[c]
-
-
-cdef inline double mean(const double* P, const double* h, Py_ssize_t B) noexcept nogil:
-    cdef Py_ssize_t b
+cdef inline double dot(const double* u, const double* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
     cdef double total = 0
-    for b in range(B):
-        total += P[b] * h[b]
+    for k in range(n):
+        total += u[k] * v[k]
     return total
+
+
+cdef inline void add(double scale, const double* source, Py_ssize_t n,
+                     double* target) noexcept nogil:
+    """target += scale source."""
+    cdef Py_ssize_t k
+    for k in range(n):
+        target[k] += scale * source[k]
 
 
 def update_scores(const double[::1] x, const Py_ssize_t[::1] genes, const Py_ssize_t[::1] rows,
@@ -49,8 +47,9 @@ def update_scores(const double[::1] x, const Py_ssize_t[::1] genes, const Py_ssi
     x, genes, rows is the table in CSR form, m, pathways, columns the memberships in CSC form, D
     the exposure of each score; work has room for 2 B + B C numbers.
     """
-    cdef Py_ssize_t s, e, f, g, b, c, k, B = P.shape[1], C = G.shape[1]
-    cdef double rho, mu, new, change, total
+    cdef Py_ssize_t s, e, f, g, b, k, B = P.shape[1], C = G.shape[1]
+    cdef double mu, new, change, total
+    cdef const double* row
     cdef double* h = &work[0]
     cdef double* q = h + B
     cdef double* numerator = q + B
@@ -63,17 +62,16 @@ def update_scores(const double[::1] x, const Py_ssize_t[::1] genes, const Py_ssi
                     numerator[k] = 0
                 for e in range(rows[s], rows[s + 1]):
                     g = genes[e]
-                    gene_means(z, &G[g, 0], B, C, h)
                     for b in range(B):
+                        h[b] = dot(z + b * C, &G[g, 0], C)
                         q[b] = 0
                     for f in range(columns[g], columns[g + 1]):
-                        mu = mean(&P[pathways[f], 0], h, B)
-                        rho = m[f] * x[e] / mu if mu > FLOOR else 0
-                        for b in range(B):
-                            q[b] += rho * P[pathways[f], b]
+                        row = &P[pathways[f], 0]
+                        mu = dot(row, h, B)
+                        if mu > FLOOR:
+                            add(m[f] * x[e] / mu, row, B, q)
                     for b in range(B):
-                        for c in range(C):
-                            numerator[b * C + c] += q[b] * G[g, c]
+                        add(q[b], &G[g, 0], C, numerator + b * C)
                 change = 0
                 total = 0
                 for k in range(B * C):
@@ -90,37 +88,33 @@ def cell_sums(const double[::1] x, const Py_ssize_t[::1] genes, const Py_ssize_t
               const Py_ssize_t[::1] columns, const double[:, ::1] P, const double[:, ::1] G,
               const double[:, ::1] Z, const double[::1] weight, double[::1] work, Sums what,
               double[:, ::1] sums):
-    """Add the numerators of P or of G to `sums`, or return sum w m x log(x / mu).
+    """Add the numerators of P or of G to `sums`, or return sum w m x log mu.
 
     `sums` is of the shape of P or of G.
     """
-    cdef Py_ssize_t s, e, f, g, p, b, c, B = P.shape[1], C = G.shape[1]
-    cdef double rho, mu, divergence = 0
+    cdef Py_ssize_t s, e, f, g, b, B = P.shape[1], C = G.shape[1]
+    cdef double count, mu, total = 0
+    cdef const double* row
     cdef double* h = &work[0]
     cdef double* q = h + B
     with nogil:
         for s in range(Z.shape[0]):
             for e in range(rows[s], rows[s + 1]):
                 g = genes[e]
-                gene_means(&Z[s, 0], &G[g, 0], B, C, h)
                 for b in range(B):
+                    h[b] = dot(&Z[s, b * C], &G[g, 0], C)
                     q[b] = 0
                 for f in range(columns[g], columns[g + 1]):
-                    p = pathways[f]
-                    mu = mean(&P[p, 0], h, B)
-                    rho = weight[s] * m[f] * x[e]
-                    if what == DIVERGENCE:
-                        divergence += rho * (log(x[e]) - log(mu if mu > FLOOR else FLOOR))
-                        continue
-                    rho = rho / mu if mu > FLOOR else 0
-                    if what == PATHWAYS:
-                        for b in range(B):
-                            sums[p, b] += rho * h[b]
-                    else:
-                        for b in range(B):
-                            q[b] += rho * P[p, b]
+                    row = &P[pathways[f], 0]
+                    mu = dot(row, h, B)
+                    count = weight[s] * m[f] * x[e]
+                    if what == LOG_MEANS:
+                        total += count * log(max(mu, FLOOR))
+                    elif mu > FLOOR and what == PATHWAYS:
+                        add(count / mu, h, B, &sums[pathways[f], 0])
+                    elif mu > FLOOR:
+                        add(count / mu, row, B, q)
                 if what == GENES:
-                    for c in range(C):
-                        for b in range(B):
-                            sums[g, c] += q[b] * Z[s, b * C + c]
-    return divergence
+                    for b in range(B):
+                        add(q[b], &Z[s, b * C], C, &sums[g, 0])
+    return total
