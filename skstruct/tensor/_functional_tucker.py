@@ -15,6 +15,7 @@ core is then a Gaussian with H = E[tau] sum_n weight_n (x)_k M2^k_n + I, and q(t
 is made for some knots at a time; nothing of size R^2 is kept for each entry.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -132,19 +133,25 @@ class Posterior:
         value = multilinear(self.mean, [c.mean[i] for c, i in zip(chains, index.T, strict=True)])
         self._update_precision(float(weight @ (y - value) ** 2))
 
-    def fit(self, max_iter, tol):
-        """Sweep until the bound rises by little; return the bounds and whether it does."""
+    def fit(self, max_iter, tol, call):
+        """Sweep until the bound rises by little; return the bounds and whether it does.
+
+        call runs a function, and returns whether to stop after it.
+        """
         bounds = []
-        for sweep in range(max_iter):
-            adapt = sweep % LENGTH_EVERY == 1
-            for k, chain in enumerate(self.chains):
-                chain.update(*self._messages(k), adapt and self.adapt[k])
-            self._update_core()
+        for number in range(max_iter):
+            adapt = number % LENGTH_EVERY == 1
+            stopped = call(partial(self._sweep, adapt))
             bounds.append(self._bound())
-            settled = sweep + 1 >= MIN_SWEEPS and not (adapt and any(self.adapt))
-            if settled and bounds[-1] - bounds[-2] < tol * abs(bounds[-1]):
+            settled = number + 1 >= MIN_SWEEPS and not (adapt and any(self.adapt))
+            if stopped or (settled and bounds[-1] - bounds[-2] < tol * abs(bounds[-1])):
                 return np.array(bounds), True
         return np.array(bounds), False
+
+    def _sweep(self, adapt):
+        for k, chain in enumerate(self.chains):
+            chain.update(*self._messages(k), adapt and self.adapt[k])
+        self._update_core()
 
     def second_moment(self):
         """Return E[w w'] as a tensor of two axes for each mode, side by side."""

@@ -19,6 +19,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
 from skstruct._lib.row_blocks import one_blas_thread
@@ -32,6 +33,7 @@ from skstruct._validation import (
     check_random_state,
     validate_data,
 )
+from skstruct.tensor._accelerated_sweeps import watched
 from skstruct.tensor._chebyshev import fitting_rank
 from skstruct.tensor._chebyshev_fit import MAX_CORE, scattered_fit, standardized
 from skstruct.tensor._functional_tucker import LENGTH, Chain, Posterior, multilinear
@@ -42,7 +44,7 @@ START_SIZE, START_SWEEPS, START_ALPHA = 16, 15, 1e-2
 BLOCK = 2**20  # numbers of moments that predict makes at a time
 
 
-class FunctionalTuckerRegressor(RegressorMixin, BaseEstimator):
+class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """Bayesian Tucker decomposition of a tensor with continuous indices, from some entries.
 
     A row of X has a coordinate for each mode (latitude, longitude, time), y the value there. The
@@ -184,6 +186,7 @@ class FunctionalTuckerRegressor(RegressorMixin, BaseEstimator):
         return {"rank": ["auto", 1, 2], "nu": [0.5, 1.5]}
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model to entries of a tensor.
 
@@ -202,6 +205,8 @@ class FunctionalTuckerRegressor(RegressorMixin, BaseEstimator):
             The fitted model.
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", y_numeric=True)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        data = {"X": X, "y": y, "metadata": metadata}
         X, y = X.astype(np.float64), y.astype(np.float64)
         weight = np.ones(len(y))
         if sample_weight is not None:
@@ -221,23 +226,28 @@ class FunctionalTuckerRegressor(RegressorMixin, BaseEstimator):
         self.rank_ = self._ranks([len(t) for t in knots])
         lengths = self._lengths()
         random_state = check_random_state(self.random_state)
-        best = None
+        smoothness = (0.5, 1.5) if self.nu == "auto" else (self.nu,)
+        n_sweeps = self.n_init * len(smoothness) * self.max_iter
+        context = self._init_callback_context(max_subtasks=n_sweeps)
+        context.call_on_fit_task_begin(estimator=self, **data)
+        call, best = watched(self, context, data), None
         with one_blas_thread():
             for _ in range(self.n_init):
                 core, values = self._start(x, y, weight, knots, index, random_state)
-                for nu in (0.5, 1.5) if self.nu == "auto" else (self.nu,):
+                for nu in smoothness:
                     chains = [
                         Chain(t, v, LENGTH if length is None else length, nu == 1.5)
                         for t, v, length in zip(knots, values, lengths, strict=True)
                     ]
                     adapt = [length is None for length in lengths]
                     posterior = Posterior(index, y, weight, chains, core, adapt)
-                    bounds, converged = posterior.fit(self.max_iter, self.tol)
+                    bounds, converged = posterior.fit(self.max_iter, self.tol, call)
                     if best is None or bounds[-1] > best[1][-1]:
                         best = posterior, bounds, converged, nu
         self._posterior, self.elbo_, converged, self.nu_ = best
         self._posterior.drop_data()
         self._publish()
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **data)
         if not converged:
             warnings.warn(
                 f"The bound still rose after max_iter={self.max_iter} sweeps; increase max_iter.",

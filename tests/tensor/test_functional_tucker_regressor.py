@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import gammaln
+from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import Matern
 
@@ -139,7 +140,7 @@ def test_bound_is_that_of_its_definition_and_rises_at_each_update():
     divergence = core + sum(c.divergence for c in q.chains)
     # E log p(y) - KL of the Gamma, as q.a and q.b make it
     assert_allclose(q._bound() + constant, constant - q.a * np.log(q.b) - divergence, rtol=1e-10)
-    bounds, _ = q.fit(60, 0.0)
+    bounds, _ = q.fit(60, 0.0, call=lambda sweep: sweep())
     assert (np.diff(bounds) > -1e-9 * abs(bounds[-1])).all()
 
 
@@ -245,6 +246,13 @@ def test_more_starts_are_no_worse():
 def test_errors(params, message):
     with pytest.raises(ValueError, match=message):
         FunctionalTuckerRegressor(**params).fit(*noisy(50))
+
+
+def test_callbacks(capsys):
+    model = FunctionalTuckerRegressor(2, nu="auto", random_state=0).set_callbacks(ProgressBar())
+    model.fit(*noisy(100))
+    assert model.n_iter_ >= 12
+    assert "FunctionalTuckerRegressor" in capsys.readouterr().out
 
 
 def test_mode_that_is_not_there():
