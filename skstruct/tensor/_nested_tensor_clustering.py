@@ -21,7 +21,8 @@ which is "nested"; both variances follow from |T|^2, z' G z and |y|^2. "unfoldin
 first singular vectors of X, however the columns hang together.
 
 K > 2 clusters: x, y and C have K - 1 columns, orthonormal for x and y (higher-order orthogonal
-iteration with ranks K - 1, K - 1, 1), and k-means finds the clusters in the scores X (x o z).
+iteration with ranks K - 1, K - 1, 1), and k-means finds the clusters in the scores X (x o z). It
+does so for two clusters if X is centred, since 0 is then amid the samples and not the clusters.
 """
 
 import warnings
@@ -71,8 +72,8 @@ class NestedTensorClustering(
     Parameters
     ----------
     n_clusters : int, default=2
-        Number of clusters. Two are told apart by the sign of one score, more by k-means on
-        `n_clusters` - 1 of them.
+        Number of clusters. Two are told apart by one score: by its sign, or with `center` by
+        k-means, as more are by `n_clusters` - 1 scores.
     n_views : int, default=None
         Number of views, which divides the number of columns: a row is features x views in C order,
         the views of the first feature first. None is 1, or the last size of an array of shape
@@ -83,15 +84,14 @@ class NestedTensorClustering(
         share noise, which tells how to weigh them where the clusters hardly do. "unfolding", the
         baseline, takes views for features.
     center : bool, default=False
-        Whether the mean over the samples is subtracted from each column. Without that, clusters
-        are on both sides of 0.
+        Whether the mean over the samples is subtracted from each column. Without that, two
+        clusters should be on opposite sides of 0; with it, they may also be of unequal size.
     max_iter : int, default=100
         Largest number of iterations, each a pass over `X`. "unfolding" has none.
     tol : float, default=1e-7
         Iterations end when the singular value changes relatively by no more than this.
     random_state : int, RandomState instance or None, default=None
-        Of the start of the Lanczos iteration, which hardly matters, and of k-means for more than
-        two clusters.
+        Of the start of the Lanczos iteration, which hardly matters, and of k-means.
 
     Attributes
     ----------
@@ -108,8 +108,9 @@ class NestedTensorClustering(
     singular_value_ : float or ndarray of shape (n_clusters - 1,)
         Norms of the scores of the samples, largest first.
     cluster_centers_ : ndarray of shape (n_clusters, n_clusters - 1) or None
-        Means of the scores of the clusters, by the first score; None for two clusters. Here and
-        above, there are fewer scores if there are fewer features than clusters.
+        Means of the scores of the clusters, by the first score; None where a sign tells two
+        clusters apart. Here and above, there are fewer scores if there are fewer features than
+        clusters.
     mean_ : ndarray of shape (n_features * n_views,) or None
         What is subtracted from rows; None if `center` is False.
     n_views_ : int
@@ -307,7 +308,7 @@ class NestedTensorClustering(
             self.feature_vector_ = self.feature_vector_[:, 0]
             self.sample_vector_ = self.sample_vector_[:, 0]
             self.singular_value_ = float(self.singular_value_[0])
-        if self.n_clusters != 2:
+        if self.n_clusters != 2 or (self.center and len(scores) > 1):
             means = KMeans(self.n_clusters, n_init=10, random_state=random_state)
             means.fit(scores, sample_weight=None if weight is None else weight[:, 0])
             centers = means.cluster_centers_

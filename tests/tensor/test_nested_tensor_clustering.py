@@ -217,9 +217,11 @@ def test_weights_are_repetitions(method, n_clusters):
 @pytest.mark.parametrize("method", METHODS)
 def test_center_takes_any_mean_away(method):
     T, *_ = planted((20, 40, 8), 3.0, 2.0, 0)
-    centered = NestedTensorClustering(method=method).fit(T - T.mean(axis=0))
+    centered = NestedTensorClustering(method=method, center=True, random_state=0).fit(T)
+    by_hand = NestedTensorClustering(method=method).fit(T - T.mean(axis=0))
+    np.testing.assert_allclose(centered.sample_vector_, by_hand.sample_vector_, atol=1e-9)
     mean = 1e6 * np.random.default_rng(1).standard_normal((20, 8))
-    moved = NestedTensorClustering(method=method, center=True).fit(T + mean)
+    moved = NestedTensorClustering(method=method, center=True, random_state=0).fit(T + mean)
     np.testing.assert_allclose(moved.sample_vector_, centered.sample_vector_, atol=1e-7)
     np.testing.assert_array_equal(moved.predict(T + mean), centered.labels_)
 
@@ -275,6 +277,18 @@ def test_the_tensor_is_not_copied(method):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < X.nbytes / 4
+
+
+def test_centred_clusters_may_be_of_unequal_size():
+    rng = np.random.default_rng(0)
+    labels = rng.random(300) < 0.15
+    means = rng.standard_normal((2, 60))
+    means *= 4.8 / np.linalg.norm(means, axis=1, keepdims=True)
+    seen = means[labels.astype(int)] + rng.standard_normal((300, 60))
+    T = seen[:, :, np.newaxis] * rng.standard_normal(20)
+    T += 3 * rng.standard_normal(T.shape)
+    fit = NestedTensorClustering(center=True, random_state=0).fit(T)
+    assert agreement(labels, fit.labels_) > 0.98
 
 
 def test_breast_cancer_views():
