@@ -24,7 +24,7 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skstruct._lib.row_blocks import for_row_blocks
+from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct._validation import (
     Interval,
     StrOptions,
@@ -261,11 +261,12 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
             degree = per_feature("degree", self.degree, X.shape[1], 0)
         rank = scattered_rank(self.rank, [m + 1 for m in degree])
         y, self.intercept_, scale = standardized(y, weight)
-        self.core_, self.factors_, objectives, converged = scattered_fit(
-            points, y, weight, tuple(m + 1 for m in degree), rank, alpha=self.alpha,
-            smoothness=self.smoothness, max_iter=self.max_iter,
-            random_state=check_random_state(self.random_state),
-        )  # fmt: skip
+        with one_blas_thread():
+            self.core_, self.factors_, objectives, converged = scattered_fit(
+                points, y, weight, tuple(m + 1 for m in degree), rank, alpha=self.alpha,
+                smoothness=self.smoothness, max_iter=self.max_iter,
+                random_state=check_random_state(self.random_state),
+            )  # fmt: skip
         self.core_ *= scale
         self.degree_, self.rank_ = degree, rank
         self.n_iter_, self.n_evaluations_, self.coef_error_ = len(objectives), len(y), 0.0

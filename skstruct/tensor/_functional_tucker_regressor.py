@@ -283,9 +283,9 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
             means.append(mean)
             seconds.append((cov + mean[:, :, None] * mean[:, None, :]).reshape(len(places), -1))
             index.append(inverse)
-        moment = posterior.second_moment().ravel()
+        moment = posterior.second_moment().ravel() if return_std else None
         mean, variance = np.empty(n_samples), np.empty(n_samples)
-        size = max(1, BLOCK // moment.size)
+        size = max(1, BLOCK // posterior.mean.size**2)
         with one_blas_thread():
             for first in range(0, n_samples, size):
                 rows = slice(first, first + size)
