@@ -12,20 +12,25 @@ Each returns a Decomposition, whose factors have balanced norms and are float64.
    Chemometrics and Intelligent Laboratory Systems 42(1-2), 1998.
 """
 
+import warnings
 from collections import namedtuple
 from math import prod, sqrt
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from skstruct.tensor._accelerated_sweeps import AcceleratedSweeps, best_start
-from skstruct.tensor._cp_sweeps import DenseSweeps, SparseSweeps
+from skstruct.tensor._cp_sweeps import DenseSweeps, SparseSweeps, hadamard_gram
 from skstruct.tensor._entry_sweeps import EntrySweeps, leading_space, unfold
 from skstruct.tensor._hooi import sequential, singular, squared_norm
 from skstruct.tensor._modes import in_safe_range
 
 SMALL_CORE = 0.3  # share of the elements below which a core is worth its making
-STARTS = 5  # where local minima abound, or a start costs next to nothing
+STARTS = 5  # with gaps, where local minima abound
+CORE_STARTS = 3  # where one costs next to nothing
 POLISH = 3  # sweeps on the tensor after those on its core
+
+OPPOSITE = -0.95  # cosine of two components that cancel
 
 Decomposition = namedtuple("Decomposition", ["factors", "ridge", "mean", "errors", "run"])
 
@@ -93,7 +98,7 @@ def fit_dense(X, norm2, estimator, random_state, call):
     sweeps = DenseSweeps(core, rank, norm2=inside, **options)
     run = _sweep(
         sweeps, core.shape, lambda n: np.eye(core.shape[n], min(rank, core.shape[n])), estimator,
-        STARTS, random_state, call,
+        CORE_STARTS, random_state, call,
     )  # fmt: skip
     outside = max(0.0, norm2 - inside)
     errors = [sqrt((outside + e * e * inside) / norm2) for e in run.errors]
@@ -173,3 +178,25 @@ def _sweep(sweeps, shape, space, estimator, n_auto, random_state, call):
     return best_start(
         sweeps, starts(shape, space, estimator, n_auto, random_state), **_options(estimator, call)
     )
+
+
+def warn_of_cancelling(factors, size, alpha):
+    """Warn of two opposite components that are larger than the tensor, the norm of which is size.
+
+    Columns of factors have norm 1 but for the first.
+    """
+    A, *others = (A.astype(np.float64, copy=False) for A in factors)
+    top = np.abs(A).max() or 1.0
+    A = A / top
+    norms = np.linalg.norm(A, axis=0)
+    cosine = hadamard_gram(others, A.shape[1]) * (A.T @ A)
+    cosine /= np.outer(norms, norms) + np.finfo(float).tiny
+    r, s = np.unravel_index(cosine.argmin(), cosine.shape)
+    if cosine[r, s] < OPPOSITE and min(norms[r], norms[s]) > size / top:
+        warnings.warn(
+            f"Components {r} and {s} cancel each other: their cosine is {cosine[r, s]:.3f}, and "
+            f"each is larger than the tensor. A positive alpha, now {alpha}, or nonnegative=True "
+            "prevents that.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

@@ -121,9 +121,12 @@ def residual(X, known, unit, mean, A, factors):
     return rest, total
 
 
-def sparse_residual(X, mean, A, factors):
-    """Return what `residual` does of a CSR table, from inner products alone."""
-    total = float(X.data @ X.data) - mean * (2 * X.sum() - mean * prod(X.shape))
+def whole_residual(X, norm2, mean, A, factors):
+    """Return what `residual` does of a whole table, dense or CSR, from inner products alone.
+
+    Where almost nothing is left, the first one is rounding.
+    """
+    total = norm2 - mean * (2 * float(X.sum()) - mean * prod(X.shape)) if mean else norm2
     M = inner_products(X, mean, factors, A.shape[1])
     rest = total - 2 * np.vdot(M, A) + np.vdot(hadamard_gram(factors, A.shape[1]), A.T @ A)
-    return max(0.0, float(rest)), float(total)
+    return max(0.0, float(rest)), total

@@ -80,8 +80,8 @@ def row_update(double[:, ::1] out, const int64_t[::1] ptr, const int32_t[:, ::1]
     y and of weight, which may be None.  precision is Lambda; shift holds h_i, or one row for all;
     noise, if not None, a standard normal vector for each row.  With n_passes, rows are nonnegative
     and improved by so many passes of coordinate descent, or until one changes less than `tol`
-    times what the first did.  explained[i] becomes the decrease of sum w_e (y_e - <z_e, a>)^2 from a = 0
-    to the new row.  Different ranges may be given to different threads.
+    times what the first did.  explained[i] becomes what of sum w_e y_e^2 the new row explains:
+    the sum less that of w_e (y_e - <z_e, a>)^2.  Threads may be given ranges of their own.
     """
     cdef Py_ssize_t n_factors = len(factors), stride = out.shape[1], n_panels = stride // 8
     cdef Py_ssize_t packed = skstruct_packed_size(n_panels), i, j, k, n

