@@ -463,6 +463,23 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         return validate_data(self, X, dtype=FLOATS, order="C", reset=False)
 
+    def score_samples(self, X):
+        """Logarithm of the density at each row, with a kernel that is 1 at distance 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            ``log(sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i)``, of the dtype of X.
+        """
+        X = self._validate_rows(X)
+        log_density = self._density.log_density(self._to_bandwidths(X), self.n_jobs)
+        return log_density.astype(X.dtype, copy=False)
+
     def predict(self, X):
         """Mode that each row ascends to, or with `labels="nearest"` the nearest one.
 
@@ -480,20 +497,3 @@ class KDEModeFinder(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         anchor = np.empty(len(X), dtype=np.intp)
         self._reach_anchors(X, anchor)
         return self._mode_of_anchor[anchor]
-
-    def score_samples(self, X):
-        """Logarithm of the density at each row, with a kernel that is 1 at distance 0.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            ``log(sum_i w_i k(|x - x_i|^2 / h^2) / sum_i w_i)``, of the dtype of X.
-        """
-        X = self._validate_rows(X)
-        log_density = self._density.log_density(self._to_bandwidths(X), self.n_jobs)
-        return log_density.astype(X.dtype, copy=False)
