@@ -157,17 +157,22 @@ class BaseBayesianTensor(CallbackSupportMixin, BaseEstimator):
         step = -(-n_sweeps // 100)
         context = self._init_callback_context(max_subtasks=-(-n_sweeps // step))
         context.call_on_fit_task_begin(estimator=self, **data)
+        n_workers = min(n_threads, n_chains)
         # Rows have a pool of their own, since joblib looks for results every 10 ms.
         with (
             one_blas_thread(),
-            Parallel(n_jobs=min(n_threads, n_chains), prefer="threads") as chain_pool,
+            Parallel(n_jobs=n_workers, prefer="threads") as chain_pool,
             ThreadPoolExecutor(n_threads) as row_pool,
         ):
             for first in range(0, n_sweeps, step):
                 block = context.subcontext(task_name="sweeps")
                 block.call_on_fit_task_begin(estimator=self, **data)
                 sweeps = range(first, min(first + step, n_sweeps))
-                chain_pool(delayed(advance)(c, sweeps) for c in range(n_chains))
+                if n_workers > 1:
+                    chain_pool(delayed(advance)(c, sweeps) for c in range(n_chains))
+                else:
+                    for c in range(n_chains):
+                        advance(c, sweeps)
                 stop = block.call_on_fit_task_end(
                     estimator=self, reconstruction_attributes={}, **data
                 )

@@ -16,9 +16,10 @@ slice after the last one stands for all that were never seen.
 """
 
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dpotrf, dtrtrs
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from skstruct.tensor._entries import other_factors, pad, row_ranges, row_update, values
@@ -36,6 +37,11 @@ Entries.__doc__ = """Entries that the chains share, each mode of them sorted.
 """
 
 
+@cache
+def _lower_triangle(rank):
+    return np.diag_indices(rank), np.tril_indices(rank, -1)
+
+
 def draw_wishart(rng, dof, inverse_scale):
     """Draw a precision matrix, and a root of its inverse.
 
@@ -47,9 +53,11 @@ def draw_wishart(rng, dof, inverse_scale):
         root' root is the inverse of Lambda: a row of normal numbers times it is N(0, Lambda^-1).
     """
     rank = len(inverse_scale)
-    C = np.linalg.cholesky(inverse_scale)
-    A = np.tril(rng.standard_normal((rank, rank)), -1)
-    A[np.diag_indices(rank)] = np.sqrt(rng.chisquare(dof - np.arange(rank)))
+    diagonal, below = _lower_triangle(rank)
+    C, _ = dpotrf(inverse_scale, lower=1)
+    A = np.zeros((rank, rank))
+    A[below] = rng.standard_normal(rank * (rank - 1) // 2)
+    A[diagonal] = np.sqrt(2 * rng.standard_gamma((dof - diagonal[0]) / 2))
     root, _ = dtrtrs(A, C.T, lower=1)
     half, _ = dtrtrs(C, A, lower=1, trans=1)
     return half @ half.T, root
@@ -85,10 +93,11 @@ class RowPrior:
         rank, U = U.shape[1], U[self.seen]
         n = len(U)
         E = U if self.features is None else U - self.offset[self.seen]
-        center = E.mean(axis=0) if n > 0 else np.zeros(rank)
+        center = E.sum(axis=0) / max(n, 1)
         E = E - center
-        inverse_scale = np.eye(rank) + E.T @ E
-        inverse_scale += (BETA_0 * n / (BETA_0 + n)) * np.outer(center, center)
+        inverse_scale = E.T @ E
+        inverse_scale += (BETA_0 * n / (BETA_0 + n)) * center[:, np.newaxis] * center
+        inverse_scale.flat[:: rank + 1] += 1.0
         dof = rank + n
         if self.features is not None:
             inverse_scale += self.penalty * (self.link.T @ self.link)

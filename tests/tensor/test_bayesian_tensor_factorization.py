@@ -139,6 +139,24 @@ def test_rank_one_against_quadrature():
     assert_allclose(np.mean(draws, axis=0)[:4], expected, atol=0.03)
 
 
+def test_mean_and_precision_have_the_moments_of_their_posterior():
+    rng = np.random.default_rng(10)
+    U = 1.0 + 0.1 * rng.standard_normal((7, 2))
+    prior = RowPrior(7, np.array([0, 1, 3, 4, 5]), 2, None)
+    found = []
+    for _ in range(20_000):
+        prior.draw(U, rng)
+        found.append([*prior.mean, *prior.precision[:2, :2].ravel()])
+        assert_allclose(prior.shift[0, :2], prior.precision[:2, :2] @ prior.mean)
+    seen = U[[0, 1, 3, 4, 5]]
+    center = seen.mean(axis=0)
+    scatter = (seen - center).T @ (seen - center) + 2 * 5 / 7 * np.outer(center, center)
+    precision = 7 * np.linalg.inv(np.eye(2) + scatter)
+    assert_means(found, [*(5 / 7 * center), *precision.ravel()])
+    covariance = np.linalg.inv(precision) / 4  # of a t distribution
+    assert_allclose(np.cov(np.array(found)[:, :2].T), covariance, rtol=0.15)
+
+
 @pytest.mark.parametrize("make", [RotatedFeatures, PlainFeatures])
 @pytest.mark.parametrize("n_features", [3, 12])
 def test_link_matrix_has_the_moments_of_its_posterior(make, n_features):
