@@ -145,7 +145,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
        2009.
     .. [2] A.-H. Phan, P. Tichavsky, A. Cichocki, "Fast alternating LS algorithms for high order
        CANDECOMP/PARAFAC tensor factorizations", IEEE Transactions on Signal Processing 61(19),
-       2013, arXiv:1204.1586.
+       2013.
     .. [3] D. Mitchell, N. Ye, H. De Sterck, "Nesterov acceleration of alternating least squares
        for canonical tensor decomposition: momentum step size selection and restart mechanisms",
        Numerical Linear Algebra with Applications 27(4): e2297, 2020, arXiv:1810.05846.

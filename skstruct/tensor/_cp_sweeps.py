@@ -15,8 +15,7 @@ Sparse: M_n is a sum over the entries.
 The error comes with the last M: |X|^2 - 2 <M, A> + <G, A'A>.
 
 .. [1] A.-H. Phan, P. Tichavsky, A. Cichocki, "Fast alternating LS algorithms for high order
-   CANDECOMP/PARAFAC tensor factorizations", IEEE Transactions on Signal Processing 61(19), 2013,
-   arXiv:1204.1586.
+   CANDECOMP/PARAFAC tensor factorizations", IEEE Transactions on Signal Processing 61(19), 2013.
 """
 
 from math import prod, sqrt
