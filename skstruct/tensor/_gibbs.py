@@ -38,8 +38,9 @@ Entries.__doc__ = """Entries that the chains share, each mode of them sorted.
 
 
 @cache
-def _lower_triangle(rank):
-    return np.diag_indices(rank), np.tril_indices(rank, -1)
+def _bartlett(rank):
+    """Return a mask of what is below the diagonal, and what the shapes there lose."""
+    return np.tri(rank, k=-1), np.arange(rank) / 2
 
 
 def draw_wishart(rng, dof, inverse_scale):
@@ -53,11 +54,10 @@ def draw_wishart(rng, dof, inverse_scale):
         root' root is the inverse of Lambda: a row of normal numbers times it is N(0, Lambda^-1).
     """
     rank = len(inverse_scale)
-    diagonal, below = _lower_triangle(rank)
+    below, lost = _bartlett(rank)
     C, _ = dpotrf(inverse_scale, lower=1)
-    A = np.zeros((rank, rank))
-    A[below] = rng.standard_normal(rank * (rank - 1) // 2)
-    A[diagonal] = np.sqrt(2 * rng.standard_gamma((dof - diagonal[0]) / 2))
+    A = below * rng.standard_normal((rank, rank))
+    A.flat[:: rank + 1] = np.sqrt(2 * rng.standard_gamma(dof / 2 - lost))
     root, _ = dtrtrs(A, C.T, lower=1)
     half, _ = dtrtrs(C, A, lower=1, trans=1)
     return half @ half.T, root
