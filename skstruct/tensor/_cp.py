@@ -290,7 +290,9 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Return the tensor, or the CSR table, and what of it is not NaN, None for all."""
         if issparse(X):
             X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
-            X.sum_duplicates()
+            if not X.has_canonical_format:
+                X = X.copy()
+                X.sum_duplicates()
             if reset:
                 shape = self.tensor_shape
                 self.tensor_shape_ = tuple(shape) if shape is not None else X.shape[1:]
