@@ -148,7 +148,7 @@ class BlockSolver:
 
     def pool(self, n_samples):
         """Return a pool of threads; a single one where the work is small."""
-        return Parallel(n_jobs=self._n_threads(n_samples), prefer="threads")
+        return Parallel(n_jobs=self._n_threads(n_samples), require="sharedmem")
 
     def encode(self, X, atoms):
         """Return codes of the rows of X and their mean objective, without a proximal term.
