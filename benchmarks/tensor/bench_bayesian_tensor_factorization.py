@@ -79,7 +79,7 @@ def smurff(problem, side):
         num_latent=RANK, burnin=SWEEPS, nsamples=SWEEPS, seed=1, verbose=0, num_threads=1,
     )  # fmt: skip
     test = table(problem.test, problem.f[problem.test])
-    session.addTrainAndTest(table(problem.given, y), test, peer.SampledNoise(1.0))
+    session.addTrainAndTest(table(problem.given, y), test, peer.AdaptiveNoise(1.0, 100.0))
     if side:
         session.addSideInfo(0, problem.features, direct=True)
     found = {tuple(p.coords): p.pred_avg for p in session.run()}
