@@ -161,7 +161,7 @@ class BaseBayesianTensor(CallbackSupportMixin, BaseEstimator):
         # Rows have a pool of their own, since joblib looks for results every 10 ms.
         with (
             one_blas_thread(),
-            Parallel(n_jobs=n_workers, prefer="threads") as chain_pool,
+            Parallel(n_jobs=n_workers, require="sharedmem") as chain_pool,
             ThreadPoolExecutor(n_threads) as row_pool,
         ):
             for first in range(0, n_sweeps, step):
