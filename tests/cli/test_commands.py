@@ -51,7 +51,7 @@ def test_list_filters(skstruct, refused):
     _, out, _ = skstruct("list", "--kind", "regressor")
     assert [line.split()[1] for line in out[1:]] == ["regressor"] * (len(out) - 1)
     assert "kind='x' is not one of" in refused("list", "--kind", "x")
-    assert "there is: density" in refused("list", "--family", "x")
+    assert "there is: decomposition, density" in refused("list", "--family", "x")
 
 
 def test_info(skstruct, refused):
