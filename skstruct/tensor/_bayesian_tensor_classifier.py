@@ -54,7 +54,7 @@ class BayesianTensorClassifier(ClassifierMixin, BaseBayesianTensor):
     samples_ : list of ndarray of shape (n_chains * n_samples, n_slices_k, n_components), float32
         Samples of the factors, of one chain after the other. Those of one sample belong together;
         averages of factors over samples mean nothing.
-    log_loss_path_ : ndarray of shape (n_chains, n_iter_)
+    log_loss_path_ : ndarray of shape (n_chains, `n_iter_`)
         Mean log loss of the labels under the factors of each sweep, in nats.
     diagnostics_ : dict
         Split R-hat, which is near 1 where halves of chains agree: "r_hat_loss" of

@@ -65,7 +65,7 @@ class BayesianTensorFactorization(RegressorMixin, BaseBayesianTensor):
         sample belong together; averages of factors over samples mean nothing.
     noise_ : float
         Posterior mean of the standard deviation of the noise, in units of y.
-    rmse_path_ : ndarray of shape (n_chains, n_iter_)
+    rmse_path_ : ndarray of shape (n_chains, `n_iter_`)
         Root mean square of the residuals of y after each sweep.
     diagnostics_ : dict
         Split R-hat, which is near 1 where halves of chains agree: "r_hat_loss" of `rmse_path_`

@@ -426,7 +426,8 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
         Returns
         -------
-        X : ndarray of shape (n_samples, *tensor_shape_)
+        X : ndarray of shape (n_samples, ...)
+            Rows of shape `tensor_shape_`.
         """
         check_is_fitted(self)
         return self.inverse_transform(self.factors_[0]).reshape(-1, *self.tensor_shape_)

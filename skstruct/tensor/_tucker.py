@@ -436,7 +436,8 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         score : float
-            1 - sum |x - reconstruction|^2 / sum |x|^2, from 0 to 1; 1 where all elements are 0.
+            ``1 - sum |x - reconstruction|^2 / sum |x|^2``, from 0 to 1; 1 where all elements are
+            0.
         """
         check_is_fitted(self)
         X = validate_tensor(self, X, reset=False)
