@@ -1,7 +1,9 @@
-"""The one door to scikit-learn's semi-private helpers.
+"""The one door to scikit-learn's semi-private helpers, and what they leave open.
 
 Every other module takes them from here, so that a change in scikit-learn is mended in one place.
 """
+
+from functools import wraps
 
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
@@ -41,6 +43,26 @@ __all__ = [
     "_get_threadpool_controller",
     "check_is_fitted",
     "check_random_state",
+    "keep_model_on_error",
     "validate_data",
     "validate_params",
 ]
+
+
+def keep_model_on_error(fit):
+    """Decorate a fit so that where it fails, the estimator stays what it was.
+
+    Otherwise the number of features of the new table would stand beside the old model.
+    """
+
+    @wraps(fit)
+    def guarded(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded

@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skstruct._validation import _fit_context, validate_data
+from skstruct._validation import _fit_context, keep_model_on_error, validate_data
 from skstruct.tensor._bayesian_tensor_base import FLOATS, BaseBayesianTensor
 
 
@@ -129,6 +129,7 @@ class BayesianTensorClassifier(ClassifierMixin, BaseBayesianTensor):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y):
         """Sample factors given labels of entries.
 

@@ -17,6 +17,7 @@ from skstruct._validation import (
     StrOptions,
     _check_sample_weight,
     _fit_context,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._bayesian_tensor_base import FLOATS, BaseBayesianTensor
@@ -157,6 +158,7 @@ class BayesianTensorFactorization(RegressorMixin, BaseBayesianTensor):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y, sample_weight=None):
         """Sample factors given entries.
 

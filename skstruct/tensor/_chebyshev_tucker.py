@@ -10,7 +10,6 @@ fit_function   values at the nodes of a product grid, whose transform are the co
                truncated. Degrees come from random lines through the box, and are doubled once if
                random points show that they did not see all. (_chebyshev.py)
 fit            penalised least squares in the same form to scattered points. (_chebyshev_fit.py)
-
 How degrees adapt and are checked, and `fit`, are not of [1]_.
 """
 
@@ -32,6 +31,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._chebyshev import (
@@ -215,6 +215,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         }
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keep_model_on_error
     def fit(self, X, y, sample_weight=None):
         """Fit the function to its values at points.
 
@@ -279,6 +280,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keep_model_on_error
     def fit_function(self, func, bounds=None, *, vectorized=True):
         """Approximate a callable on a box, from its values on a grid of Chebyshev nodes.
 
@@ -474,8 +476,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         bounds = check_bounds(self.bounds, X.shape[1])
         degree = per_feature("degree", self.degree, X.shape[1], 0)
         sizes = [m + 1 for m in degree]
-        same = prod(sizes) == len(X)
-        if not (same and np.array_equal(self.grid(degree, bounds).astype(X.dtype), X)):
+        if prod(sizes) != len(X) or (self.grid(degree, bounds).astype(X.dtype) != X).any():
             return None
         self.bounds_ = bounds
         return y.reshape(sizes)
@@ -486,8 +487,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         rank = None if self.rank == "auto" else fitting_rank(self.rank, C.shape)
         self.core_, self.factors_, self.n_iter_ = compress(C, max(self.tol, MIN_TOL), rank)
         self.degree_ = tuple(n - 1 for n in C.shape)
-        self.rank_ = self.core_.shape
-        self.intercept_ = 0.0
+        self.rank_, self.intercept_ = self.core_.shape, 0.0
         self.n_evaluations_ = n_evaluations
         norm = np.linalg.norm(C) or 1.0
         self.coef_error_ = float(np.linalg.norm(C - expand(self.core_, self.factors_)) / norm)

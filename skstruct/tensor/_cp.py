@@ -26,6 +26,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._accelerated_sweeps import SCREENING, warn_unless_converged, watched
@@ -235,6 +236,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y=None):
         """Find the components of a table of tensors.
 

@@ -21,6 +21,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._accelerated_sweeps import (
@@ -185,6 +186,7 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y, sample_weight=None):
         """Decompose a tensor of which entries are given.
 

@@ -31,6 +31,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._accelerated_sweeps import watched
@@ -187,6 +188,7 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y, sample_weight=None):
         """Fit the model to entries of a tensor.
 

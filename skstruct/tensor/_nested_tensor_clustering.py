@@ -47,6 +47,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._nested_tensor_fit import LowRank, SamplePasses, Unfolding, divided
@@ -222,6 +223,7 @@ class NestedTensorClustering(
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y=None, sample_weight=None):
         """Find the clusters of samples.
 

@@ -36,6 +36,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
     validate_data,
 )
 from skstruct.tensor._pathway_cells import Cells, unit_sums
@@ -177,6 +178,7 @@ class PathwayTensorFactorization(
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
+    @keep_model_on_error
     def fit(self, X, y=None, sample_weight=None):
         """Find the groups of pathways and of features.
 

@@ -37,6 +37,7 @@ from skstruct._validation import (
     _fit_context,
     check_is_fitted,
     check_random_state,
+    keep_model_on_error,
 )
 from skstruct.tensor._core_shape import (
     CoreShapes,
@@ -254,6 +255,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ]
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keep_model_on_error
     def fit(self, X, y=None):
         """Decompose a table.
 
