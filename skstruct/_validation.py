@@ -18,7 +18,6 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._sparse import _align_api_if_sparse
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
@@ -40,7 +39,6 @@ __all__ = [
     "_check_sample_weight",
     "_fit_and_score",
     "_fit_context",
-    "_get_threadpool_controller",
     "check_is_fitted",
     "check_random_state",
     "keep_model_on_error",

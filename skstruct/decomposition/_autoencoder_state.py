@@ -6,6 +6,7 @@ ever made dense.
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
+from sklearn.utils import gen_batches
 
 from skstruct._lib.row_order import shuffled_distinct_rows
 from skstruct.decomposition._codes import dense
@@ -15,11 +16,9 @@ BLOCK_SIZE = 2**20  # numbers in a block of rows
 FIRST_THRESHOLD = 0.1
 
 
-def row_blocks(n_rows, n_features):
-    """Yield slices of rows that are together all rows."""
-    step = max(64, BLOCK_SIZE // n_features)
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+def row_batches(n_rows, n_features):
+    """Return slices of rows, of about BLOCK_SIZE numbers each, that are together all rows."""
+    return gen_batches(n_rows, max(64, BLOCK_SIZE // n_features))
 
 
 def distinct_rows(X, weight, random_state):
@@ -31,7 +30,7 @@ def distinct_rows(X, weight, random_state):
     rows, weight = rows[weight > 0], weight[weight > 0]
     direction = random_state.standard_normal(X.shape[1])
     place = np.empty(len(rows))
-    for block in row_blocks(len(rows), X.shape[1]):
+    for block in row_batches(len(rows), X.shape[1]):
         # Without BLAS, whose rounding would depend on where a row stands.
         place[block] = (dense(X[rows[block]]) * direction).sum(axis=1)
     order = np.argsort(place, kind="stable")
@@ -52,9 +51,9 @@ def center_and_scale(X, rows, weight):
     # A power of 2 changes no rounding, and keeps squares from overflowing.
     unit = np.ldexp(1.0, np.frexp(max(abs(float(X.max())), abs(float(X.min()))))[1] - 1)
     center, moved, square = (np.zeros(X.shape[1]) for _ in range(3))
-    for block in row_blocks(len(rows), X.shape[1]):
+    for block in row_batches(len(rows), X.shape[1]):
         center += weighted_sum(share[block], dense(X[rows[block]]).astype(np.float64) / unit)
-    for block in row_blocks(len(rows), X.shape[1]):
+    for block in row_batches(len(rows), X.shape[1]):
         distance = dense(X[rows[block]]).astype(np.float64) / unit - center
         moved += weighted_sum(share[block], distance)
         square += weighted_sum(share[block], distance**2)
@@ -162,7 +161,7 @@ class AutoencoderState:
         data = np.empty(n_rows * k, self.atoms.dtype)
         indices = np.empty(n_rows * k, dtype=np.int32)
         indptr = np.zeros(n_rows + 1, dtype=np.int64)
-        for rows in row_blocks(*X.shape):
+        for rows in row_batches(*X.shape):
             block, ends, done = dense(X[rows]), indptr[rows.start : rows.stop + 1], 0
             while True:
                 done = encode(
@@ -183,7 +182,7 @@ class AutoencoderState:
     def lost(self, X, k, scale):
         """Return the sum of the squared residuals of X, in units of scale."""
         total = 0.0
-        for rows in row_blocks(*X.shape):
+        for rows in row_batches(*X.shape):
             residual = dense(X[rows]) - self.decode(self.encode(X[rows], k))
             total += float(((residual / scale) ** 2).sum(dtype=np.float64))
         return total

@@ -45,7 +45,7 @@ from skstruct.decomposition._autoencoder_state import (
     center_and_scale,
     distinct_rows,
     draw,
-    row_blocks,
+    row_batches,
 )
 from skstruct.decomposition._codes import FLOATS, check_n_components, rebuild
 
@@ -402,7 +402,7 @@ class KSparseAutoencoder(
         if self.sparse_output:
             return _align_api_if_sparse(self._state.encode(X, self._kept))
         codes = np.empty((X.shape[0], self._n_features_out), X.dtype)
-        for block in row_blocks(*X.shape):
+        for block in row_batches(*X.shape):
             self._state.encode(X[block], self._kept).toarray(out=codes[block])
         return codes
 

@@ -19,6 +19,7 @@ matching, stretching and projection [2]_, which never lessens f: solver="msp".
 """
 
 import warnings
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,12 +29,12 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, gen_batches
 
+from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
     Interval,
     StrOptions,
     _check_sample_weight,
     _fit_context,
-    _get_threadpool_controller,
     check_is_fitted,
     check_random_state,
     validate_data,
@@ -399,8 +400,7 @@ class OnlineOrthogonalDictionaryLearning(
             no_index = np.empty(0, np.int32)
             arrays = X, np.empty(0, X.dtype), no_index, no_index
         # On matrices of this size, threads of BLAS wait for each other longer than they work.
-        limits = 1 if self._dictionary.size <= 256**2 else None
-        with _get_threadpool_controller().limit(limits=limits, user_api="blas"):
+        with one_blas_thread() if self._dictionary.size <= 256**2 else nullcontext():
             n_steps, gaps = learn(
                 *arrays, order, weight, self._dictionary, self._gradient, self._state, rho, gamma,
                 p=self.p, batch_size=batch_size,

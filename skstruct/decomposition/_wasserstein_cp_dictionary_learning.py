@@ -28,11 +28,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
+from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
     Interval,
     StrOptions,
     _fit_context,
-    _get_threadpool_controller,
     check_is_fitted,
     check_random_state,
     validate_data,
@@ -256,7 +256,7 @@ class WassersteinCPDictionaryLearning(
         if not has_mass.any():
             raise ValueError("All samples have sum 0; at least one must have mass.")
         self._warn_of_no_mass(has_mass)
-        with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             model = self._learn(solver, P, X, y)
             self.factors_ = [factor.astype(X.dtype) for factor in model.factors]
             self.components_ = outer(self.factors_)
@@ -375,7 +375,7 @@ class WassersteinCPDictionaryLearning(
         X = self._validate_samples(X, reset=False)
         has_mass = np.asarray(X.max(axis=1).todense() if hasattr(X, "todense") else X.max(axis=1))
         self._warn_of_no_mass(has_mass.ravel() > 0)
-        with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             return self._encode(self._make_solver(self.shape_), X)
 
     def _encode(self, solver, X):

@@ -11,12 +11,10 @@ pending    points count as results equal to their posterior mean (kriging believ
 The kernel works on squared differences per coordinate that are kept from one result to the next.
 """
 
-from functools import cache
-
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import ThreadpoolController
 
+from skstruct._lib.row_blocks import one_blas_thread
 from skstruct.model_selection._gp_fast import (
     append_differences,
     condition,
@@ -88,7 +86,7 @@ class GaussianProcess:
         if self.n_points % _RESTART_EVERY == 0:
             starts.append(self.prior[0])
         settings = {"method": "L-BFGS-B", "bounds": self._bounds, "options": {"maxiter": 25}}
-        with _one_blas_thread():
+        with one_blas_thread():  # more threads cost more than these sizes gain
             fits = [minimize(objective, start, jac=True, **settings) for start in starts]
         self.theta = min(fits, key=lambda fit: fit.fun).x
 
@@ -116,7 +114,7 @@ class GaussianProcess:
         weights, alpha = np.empty(d), np.empty(n + len(pending))
         improvement = np.empty(len(candidates))
         K, work, tile = self._covariance, self._work, self._tile
-        with _one_blas_thread():
+        with one_blas_thread():
             moments = condition(
                 self.theta, *given, self._differences, z, believed, K, work, weights, alpha
             )
@@ -145,13 +143,3 @@ def _widened(array, width):
     wide = np.empty((len(array), width))
     wide[:, : array.shape[1]] = array
     return wide
-
-
-@cache
-def _blas():
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _one_blas_thread():
-    """Keep BLAS from waking its threads: they cost more than these sizes gain."""
-    return _blas().limit(limits=1)
