@@ -5,6 +5,7 @@ Every other module takes them from here, so that a change in scikit-learn is men
 
 from functools import wraps
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
@@ -27,6 +28,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "FLOATS",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
@@ -45,6 +47,8 @@ __all__ = [
     "validate_data",
     "validate_params",
 ]
+
+FLOATS = (np.float64, np.float32)  # dtypes that stay what they are
 
 
 def keep_model_on_error(fit):

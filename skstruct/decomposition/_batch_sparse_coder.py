@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _align_api_if_sparse,
@@ -22,7 +23,7 @@ from skstruct._validation import (
     validate_data,
 )
 from skstruct.decomposition._batch_sparse_encode import check_fit, encode_rows
-from skstruct.decomposition._codes import FLOATS, rebuild
+from skstruct.decomposition._codes import rebuild
 
 
 class BatchSparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

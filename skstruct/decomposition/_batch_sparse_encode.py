@@ -24,14 +24,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from skstruct._lib.row_blocks import for_row_blocks
-from skstruct._validation import Interval, StrOptions, validate_params
+from skstruct._validation import FLOATS, Interval, StrOptions, validate_params
 from skstruct.decomposition._batch_sparse_encode_fast import (
     ALGORITHMS,
     ATOM_STEP,
     ROW_BLOCK,
     encode,
 )
-from skstruct.decomposition._codes import FLOATS
 
 PURSUITS = ("omp", "ols")
 # About 40 ms of work: joblib takes 12 to start threads and to gather what they found.

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 
-FLOATS = (np.float64, np.float32)
+from skstruct._validation import FLOATS
+
 BLOCK = 4096  # samples that a score has under way
 
 

@@ -31,6 +31,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _align_api_if_sparse,
@@ -47,7 +48,7 @@ from skstruct.decomposition._autoencoder_state import (
     draw,
     row_batches,
 )
-from skstruct.decomposition._codes import FLOATS, check_n_components, rebuild
+from skstruct.decomposition._codes import check_n_components, rebuild
 
 REVIVE_EVERY = 5  # epochs
 

@@ -26,6 +26,7 @@ from sklearn.utils import check_array, gen_batches
 
 from skstruct._lib.row_order import shuffled_distinct_rows
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -36,7 +37,6 @@ from skstruct._validation import (
 )
 from skstruct.decomposition._batch_sparse_encode import encode_rows
 from skstruct.decomposition._codes import (
-    FLOATS,
     check_n_components,
     explained_energy,
     rebuild,

@@ -31,6 +31,7 @@ from sklearn.utils import check_array, gen_batches
 
 from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -40,7 +41,6 @@ from skstruct._validation import (
     validate_data,
 )
 from skstruct.decomposition._codes import (
-    FLOATS,
     check_n_components,
     explained_energy,
     rebuild,

@@ -30,6 +30,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _fit_context,
@@ -37,7 +38,7 @@ from skstruct._validation import (
     check_random_state,
     validate_data,
 )
-from skstruct.decomposition._codes import FLOATS, rebuild
+from skstruct.decomposition._codes import rebuild
 from skstruct.decomposition._wasserstein_blocks import (
     SMALLEST_REG,
     BlockSolver,

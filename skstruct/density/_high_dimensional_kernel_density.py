@@ -27,6 +27,7 @@ from skstruct._lib._kernel_sums import log_sums, make_kernel, squared_norms
 from skstruct._lib.row_blocks import for_row_blocks
 from skstruct._lib.row_order import shuffled_distinct_rows
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -45,7 +46,6 @@ from skstruct.density._high_dimensional_kernel_density_fast import moments
 from skstruct.density._kernel_coordinates import KernelCoordinates, least_bandwidth
 from skstruct.density._leave_one_out import LeaveOneOut, learned_transform
 
-FLOATS = (np.float64, np.float32)
 MIN_CELL_ROWS = 2000
 
 

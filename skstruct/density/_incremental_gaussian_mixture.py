@@ -26,11 +26,15 @@ from sklearn.base import ClusterMixin, DensityMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_array
 
-from skstruct._validation import _fit_context, check_is_fitted, check_random_state, validate_data
+from skstruct._validation import (
+    FLOATS,
+    _fit_context,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 from skstruct.density._incremental_mixture_base import BaseIncrementalMixture
 from skstruct.density._mixture_state import MixtureState, WarmUp, shares
-
-FLOATS = (np.float64, np.float32)
 
 
 class IncrementalGaussianMixture(DensityMixin, ClusterMixin, BaseIncrementalMixture):

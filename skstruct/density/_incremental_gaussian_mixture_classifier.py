@@ -14,13 +14,14 @@ from sklearn.callback import with_callbacks
 from sklearn.utils.multiclass import check_classification_targets
 
 from skstruct._validation import (
+    FLOATS,
     StrOptions,
     _check_partial_fit_first_call,
     _fit_context,
     check_is_fitted,
     validate_data,
 )
-from skstruct.density._incremental_gaussian_mixture import FLOATS, IncrementalGaussianMixture
+from skstruct.density._incremental_gaussian_mixture import IncrementalGaussianMixture
 from skstruct.density._incremental_mixture_base import BaseIncrementalMixture
 from skstruct.density._mixture_state import WarmUp, center_and_deviation, shares
 

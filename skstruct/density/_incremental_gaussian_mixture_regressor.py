@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 
-from skstruct._validation import _fit_context, check_is_fitted, validate_data
-from skstruct.density._incremental_gaussian_mixture import FLOATS, IncrementalGaussianMixture
+from skstruct._validation import FLOATS, _fit_context, check_is_fitted, validate_data
+from skstruct.density._incremental_gaussian_mixture import IncrementalGaussianMixture
 from skstruct.density._incremental_mixture_base import BaseIncrementalMixture
 
 

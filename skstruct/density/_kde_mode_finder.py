@@ -32,6 +32,7 @@ from sklearn.utils import gen_batches
 from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct._lib.row_order import shuffled_distinct_rows
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -46,7 +47,6 @@ from skstruct.density._kernel_thinning import KernelThinning
 from skstruct.density._mode_bandwidth import mode_bandwidth
 from skstruct.density._mode_search import ModeSearch, project
 
-FLOATS = (np.float64, np.float32)
 FARTHEST = 1e15  # bandwidths; a row further out is brought there, so that squares are finite
 N_CENTERS = 2048
 N_SEEDS = 256

@@ -18,6 +18,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_array, check_consistent_length
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -30,7 +31,6 @@ from skstruct.density._thinning import compress_plus_plus, kernel_thin, squared_
 from skstruct.density._thinning_points import CallablePoints, RadialPoints, power_kernel
 from skstruct.density._thinning_table import Table, median_bandwidth
 
-FLOATS = (np.float64, np.float32)
 KERNELS = ("gaussian", "imq", "laplace", "matern32", "matern52")
 QUADRATIC_ROWS = 8192  # up to here, "auto" takes the method that is quadratic in the rows
 

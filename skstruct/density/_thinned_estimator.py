@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
-from skstruct._validation import HasMethods, _fit_context, check_is_fitted, validate_data
-from skstruct.density._kernel_thinning import FLOATS, KernelThinning
+from skstruct._validation import FLOATS, HasMethods, _fit_context, check_is_fitted, validate_data
+from skstruct.density._kernel_thinning import KernelThinning
 
 
 def _estimator_has(name):

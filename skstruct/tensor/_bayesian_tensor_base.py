@@ -15,7 +15,13 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
 
 from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
-from skstruct._validation import Interval, check_is_fitted, check_random_state, validate_data
+from skstruct._validation import (
+    FLOATS,
+    Interval,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 from skstruct.tensor._entries import (
     check_mode_sizes,
     encode,
@@ -27,7 +33,6 @@ from skstruct.tensor._gibbs import Chain, Entries, split_r_hat
 from skstruct.tensor._gibbs_fast import predict_entries
 from skstruct.tensor._gibbs_links import make_features
 
-FLOATS = (np.float64, np.float32)
 N_PROBES = 50  # predictions that diagnostics follow
 ENTRIES_PER_THREAD = 20_000  # less do not pay for a thread
 LARGE = 2**30  # bytes of samples

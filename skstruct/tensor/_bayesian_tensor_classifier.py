@@ -11,8 +11,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skstruct._validation import _fit_context, keep_model_on_error, validate_data
-from skstruct.tensor._bayesian_tensor_base import FLOATS, BaseBayesianTensor
+from skstruct._validation import FLOATS, _fit_context, keep_model_on_error, validate_data
+from skstruct.tensor._bayesian_tensor_base import BaseBayesianTensor
 
 
 class BayesianTensorClassifier(ClassifierMixin, BaseBayesianTensor):

@@ -13,6 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -20,7 +21,7 @@ from skstruct._validation import (
     keep_model_on_error,
     validate_data,
 )
-from skstruct.tensor._bayesian_tensor_base import FLOATS, BaseBayesianTensor
+from skstruct.tensor._bayesian_tensor_base import BaseBayesianTensor
 
 
 class BayesianTensorFactorization(RegressorMixin, BaseBayesianTensor):

@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -50,7 +51,6 @@ from skstruct.tensor._chebyshev import (
 from skstruct.tensor._chebyshev_fit import scattered_fit, scattered_rank, standardized
 from skstruct.tensor._chebyshev_tucker_fast import evaluate
 
-FLOATS = (np.float64, np.float32)
 SCATTERED_DEGREE = 11  # of "auto" in fit
 N_CHECKS = 64  # random points that verify the degrees
 MIN_TOL = 64 * np.finfo(np.float64).eps

@@ -21,6 +21,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_array
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _fit_context,
@@ -48,7 +49,7 @@ from skstruct.tensor._cp_projection import (
     whole_residual,
 )
 from skstruct.tensor._cp_sweeps import khatri_rao
-from skstruct.tensor._modes import FLOATS, in_safe_range, validate_tensor
+from skstruct.tensor._modes import in_safe_range, validate_tensor
 
 # Share of the squares below which a difference of them is too inexact.
 CANCELS = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}

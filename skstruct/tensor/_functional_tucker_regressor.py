@@ -24,6 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
+    FLOATS,
     Interval,
     Options,
     StrOptions,
@@ -39,7 +40,6 @@ from skstruct.tensor._chebyshev import fitting_rank
 from skstruct.tensor._chebyshev_fit import MAX_CORE, scattered_fit, standardized
 from skstruct.tensor._functional_tucker import LENGTH, Chain, Posterior, multilinear
 
-FLOATS = (np.float64, np.float32)
 AUTO_RANK, AUTO_CORE = 3, 128  # rank of "auto", and elements of the core that it keeps within
 START_SIZE, START_SWEEPS, START_ALPHA = 16, 15, 1e-2
 BLOCK = 2**20  # numbers of moments that predict makes at a time

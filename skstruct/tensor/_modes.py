@@ -9,10 +9,9 @@ from numbers import Integral
 
 import numpy as np
 
-from skstruct._validation import validate_data
+from skstruct._validation import FLOATS, validate_data
 from skstruct.tensor import _kernels
 
-FLOATS = (np.float64, np.float32)
 BLOCK = 65_536  # elements that are widened at a time
 # Squared norms in this range neither overflow nor lose digits in what is made of the tensor.
 SAFE = {np.dtype(np.float64): (1e-200, 1e200), np.dtype(np.float32): (1e-60, 1e60)}

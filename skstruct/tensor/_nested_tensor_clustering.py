@@ -41,6 +41,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -51,8 +52,6 @@ from skstruct._validation import (
     validate_data,
 )
 from skstruct.tensor._nested_tensor_fit import LowRank, SamplePasses, Unfolding, divided
-
-FLOATS = (np.float64, np.float32)
 
 
 class NestedTensorClustering(

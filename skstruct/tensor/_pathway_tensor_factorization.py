@@ -30,6 +30,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
 from skstruct._validation import (
+    FLOATS,
     Interval,
     StrOptions,
     _check_sample_weight,
@@ -41,7 +42,6 @@ from skstruct._validation import (
 )
 from skstruct.tensor._pathway_cells import Cells, unit_sums
 
-FLOATS = (np.float64, np.float32)
 CHECK_EVERY = 5  # sweeps
 
 
