@@ -34,7 +34,8 @@ def _registered_arm(name, task, usual, seed):
         hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
         raise UserError(f"there is no arm {name!r}{hint}")
     if cards[name].kind != kind:
-        raise UserError(f"the arm {name!r} is a {cards[name].kind}; this task needs a {kind}")
+        actual = f"a {cards[name].kind}" if cards[name].kind else "registered without a kind"
+        raise UserError(f"the arm {name!r} is {actual}; this task needs a {kind}")
     try:
         estimator = registry.get_estimator(name)()
         space = registry.search_space(estimator)

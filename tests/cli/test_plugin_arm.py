@@ -74,6 +74,9 @@ def test_arms_that_cannot_be(acme, refused, tmp_path):
     assert "is a classifier; this task needs a regressor" in refused(
         "tune", "diabetes", "--arms", "AcmeClassifier", *out
     )
+    assert "is registered without a kind; this task needs a classifier" in refused(
+        "tune", "iris", "--arms", "ThinnedEstimator", *out
+    )
     assert "did you mean 'AcmeClassifier'" in refused(
         "tune", "iris", "--arms", "AcmeClasifier", *out
     )
