@@ -28,12 +28,20 @@ class Proposal:
     u : tuple of float
         The point, in the unit cube.
     level : float or None, default=None
-        Share of the full effort to evaluate it with; None is all.
+        Share of the full effort to evaluate it with, in (0, 1); None is all.
+    split : int or None, default=None
+        Number of the only split of the data to evaluate it on; None is all folds.
     """
 
     arm: int
     u: tuple[float, ...]
     level: float | None = None
+    split: int | None = None
+
+    @property
+    def share(self):
+        """The level as a number: 1 is the full effort."""
+        return 1.0 if self.level is None else self.level
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,15 @@ class TrialResult:
         What it has cost, in seconds or any other unit.
     se : float, default=0.0
         Standard error of the score.
+    values : tuple of float, default=()
+        Whatever else the sampler wants measured, in its order; NaN where that failed.
     """
 
     proposal: Proposal
     score: float
     cost: float = 1.0
     se: float = 0.0
+    values: tuple[float, ...] = ()
 
 
 class ArmAskTell:
@@ -129,6 +140,7 @@ class ArmAskTell:
         self._starts = list(starts) if starts is not None else [None] * len(self.spaces)
         self._initial = list(dict.fromkeys(initial))
         self._used = [set() for _ in self.spaces]
+        self._n_whole = [0] * len(self.spaces)  # points used with the full effort
         self._pending = [[] for _ in self.spaces]
 
     def params(self, proposal):
@@ -138,7 +150,7 @@ class ArmAskTell:
     def learn(self, arm, u, score):
         """Tell the sampler of an arm, before the first `ask`, what an earlier search has found."""
         self.samplers[arm].tell(u, score)
-        self._use(arm, u)
+        self._use(Proposal(arm, u))
 
     def ask(self):
         """Return the next `Proposal`; None when every arm is exhausted."""
@@ -149,9 +161,8 @@ class ArmAskTell:
             return proposal
         while self.policy.alive_.any():
             arm = self.policy.ask()
-            u = self._point(arm)
-            if u is not None:
-                proposal = Proposal(arm, u)
+            proposal = self._proposal(arm)
+            if proposal is not None:
                 self._note(proposal)
                 return proposal
             self.policy.cancel(arm)
@@ -161,35 +172,42 @@ class ArmAskTell:
     def observe(self, proposal):
         """Take note of a proposal made elsewhere, as if the last `ask` had returned it."""
         self.policy.observe(proposal.arm)
-        self.samplers[proposal.arm].observe(proposal.u)
+        self.samplers[proposal.arm].note(proposal)
         self._note(proposal)
 
     def tell(self, result):
         """Take the `TrialResult` of a pending proposal."""
-        arm, u = result.proposal.arm, result.proposal.u
-        if u not in self._pending[arm]:
+        arm = result.proposal.arm
+        if result.proposal not in self._pending[arm]:
             raise ValueError(f"{result.proposal} is not pending: ask for it or observe it first.")
-        self._pending[arm].remove(u)
-        self.samplers[arm].tell(u, result.score)
+        self._pending[arm].remove(result.proposal)
+        self.samplers[arm].learn(result)
         self.policy.tell(arm, result.score, cost=result.cost, se=result.se)
 
-    def _point(self, arm):
-        start = self._starts[arm]
-        if start is not None and start not in self._used[arm]:
-            self.samplers[arm].observe(start)
-            return start
-        return self.samplers[arm].ask(tuple(self._pending[arm]))
+    def _proposal(self, arm):
+        sampler = self.samplers[arm]
+        if (u := self._starts[arm]) is not None:
+            start = Proposal(arm, u, sampler.first_level)
+            if start not in self._used[arm]:
+                sampler.note(start)
+                return start
+        choice = sampler.propose(tuple(self._pending[arm]))
+        return None if choice is None else Proposal(arm, *choice)
 
     def _note(self, proposal):
         if proposal in self._initial:
             self._initial.remove(proposal)
-        self._pending[proposal.arm].append(proposal.u)
-        self._use(proposal.arm, proposal.u)
+        self._pending[proposal.arm].append(proposal)
+        self._use(proposal)
         self.n_asked += 1
 
-    def _use(self, arm, u):
-        self._used[arm].add(u)
-        if len(self._used[arm]) >= self.spaces[arm].size:
+    def _use(self, proposal):
+        arm = proposal.arm
+        if proposal in self._used[arm]:
+            return
+        self._used[arm].add(proposal)
+        self._n_whole[arm] += proposal.level is None
+        if self._n_whole[arm] >= self.spaces[arm].size:
             self.policy.exhaust(arm)
 
     def _set_stream(self, *key):

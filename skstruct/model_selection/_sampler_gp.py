@@ -8,16 +8,19 @@ probability ``eps`` the point is random: a wrong model cannot keep the search ou
 """
 
 import numpy as np
-from scipy.stats import qmc
 
+from skstruct.model_selection._candidates import (
+    N_SOBOL,
+    moves_around,
+    shifted_sobol,
+    standardised,
+)
 from skstruct.model_selection._gp import GaussianProcess
 from skstruct.model_selection._sampler import Sampler
 
-_N_SOBOL = 64
 _N_RANDOM = 256
 _N_BEST = 4
 _N_AROUND = 48
-_STEPS = np.array([0.02, 0.05, 0.1, 0.2])
 
 
 class GPSampler(Sampler):
@@ -75,7 +78,7 @@ class GPSampler(Sampler):
         super().__init__(space, rng)
         self.eps = eps
         self.n_init = min(max(space.n_dims + 1, 3), 6)
-        self._sobol = _shifted_sobol(space.n_dims, rng)
+        self._sobol = shifted_sobol(space.n_dims, rng)
         self._process = GaussianProcess(space.categorical)
         self._scores = []
         self._n_fitted = 0
@@ -92,7 +95,7 @@ class GPSampler(Sampler):
         z = self._fit()
         used = {*self.results, *pending}
         if z is None:
-            u = self.space.point(self._sobol[len(used) % _N_SOBOL])
+            u = self.space.point(self._sobol[len(used) % N_SOBOL])
             return u if u not in used else self.space.sample_new(self.rng, used)
         if self.rng.random() >= self.eps:
             candidates = self._candidates(z)
@@ -106,7 +109,7 @@ class GPSampler(Sampler):
     def _fit(self):
         """Fit the process and return its values; None if there can be no model yet."""
         n = len(self._scores)
-        z = _standardised(np.array(self._scores)) if n >= self.n_init else None
+        z = standardised(np.array(self._scores)) if n >= self.n_init else None
         if z is not None and n > self._n_fitted:
             self._process.fit(z)
             self._n_fitted = n
@@ -114,37 +117,7 @@ class GPSampler(Sampler):
 
     def _candidates(self, z):
         """Return points of the space: random ones, and moves away from the best results."""
-        d, rng = self.space.n_dims, self.rng
         best = np.argsort(-z, kind="stable")[:_N_BEST]
-        origin = np.repeat(self._process.points[best], _N_AROUND, axis=0)
-        moved = rng.random(origin.shape) < max(0.5, 1 / d)
-        moved[np.arange(len(origin)), rng.integers(d, size=len(origin))] = True
-        steps = rng.choice(_STEPS, len(origin))[:, None] * rng.standard_normal(origin.shape)
-        reflected = 1 - np.abs(1 - np.abs(origin + steps) % 2)
-        lottery = rng.random(origin.shape)  # half of the categorical ones are drawn anew
-        redrawn = np.where(lottery < 0.5, 2 * lottery, origin)
-        target = np.where(self.space.categorical, redrawn, reflected)
-        around = np.where(moved, target, origin)
-        return self.space.snap(np.concatenate((rng.random((_N_RANDOM, d)), around)))
-
-
-def _standardised(scores):
-    """Return winsorised scores of mean 0 and standard deviation 1; None if all are equal."""
-    finite = scores[np.isfinite(scores)]
-    if not finite.size or finite.min() == finite.max():
-        return None
-    best, median = finite.max(), np.median(finite)
-    # Where half of the results tie with the best, no spread is known and only failures move.
-    floor = median - 2 * (best - median) if best > median else finite.min()
-    z = np.fmax(scores, floor)
-    return (z - z.mean()) / z.std()
-
-
-def _shifted_sobol(d, rng):
-    """Return the first Sobol points in d dimensions under a random digital shift."""
-    if d == 0:
-        return np.empty((_N_SOBOL, 0))
-    bits = 30
-    sobol = qmc.Sobol(d, scramble=False, bits=bits).random(_N_SOBOL)
-    integers = (sobol * 2**bits).astype(np.int64) ^ rng.integers(2**bits, size=d)
-    return (integers + 0.5) / 2**bits
+        around = moves_around(self.space, self.rng, self._process.points[best], _N_AROUND)
+        anywhere = self.rng.random((_N_RANDOM, self.space.n_dims))
+        return self.space.snap(np.concatenate((anywhere, around)))

@@ -4,7 +4,7 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 from skstruct.model_selection import GPSampler, RandomSampler
-from skstruct.model_selection._sampler_gp import _shifted_sobol, _standardised
+from skstruct.model_selection._candidates import shifted_sobol, standardised
 from skstruct.model_selection._space import Space
 
 MIXED = {
@@ -59,11 +59,11 @@ def test_first_points_are_spread():
 
 
 def test_sobol_points_are_shifted_by_the_generator():
-    a, b = (_shifted_sobol(3, np.random.default_rng(seed)) for seed in (0, 1))
+    a, b = (shifted_sobol(3, np.random.default_rng(seed)) for seed in (0, 1))
     assert not np.isclose(a, b).any()
     assert (a > 0).all()
     assert (a < 1).all()
-    np.testing.assert_array_equal(a, _shifted_sobol(3, np.random.default_rng(0)))
+    np.testing.assert_array_equal(a, shifted_sobol(3, np.random.default_rng(0)))
 
 
 def test_no_model_while_all_scores_are_equal():
@@ -74,9 +74,9 @@ def test_no_model_while_all_scores_are_equal():
     assert sampler._n_fitted == 0
 
 
-def test_scores_are_winsorised_and_standardised():
+def test_scores_are_winsorised_andstandardised():
     scores = np.array([0.9, 0.8, 0.7, -1e9, np.nan])
-    z = _standardised(scores)
+    z = standardised(scores)
     assert z.mean() == pytest.approx(0)
     assert z.std() == pytest.approx(1)
     # The median of the finite scores is .75, the best .9: the floor is .45.
@@ -85,10 +85,10 @@ def test_scores_are_winsorised_and_standardised():
 
 
 def test_scores_of_a_plateau_keep_their_spread():
-    z = _standardised(np.array([1.0, 1.0, 1.0, 0.9, np.nan]))
+    z = standardised(np.array([1.0, 1.0, 1.0, 0.9, np.nan]))
     assert z[3] == z[4] < z[0]
-    assert _standardised(np.array([1.0, np.nan])) is None
-    assert _standardised(np.array([np.nan, np.nan])) is None
+    assert standardised(np.array([1.0, np.nan])) is None
+    assert standardised(np.array([np.nan, np.nan])) is None
 
 
 def test_failures_and_infinite_scores_repel():
