@@ -9,18 +9,15 @@ theta      (ln l_1, ..., ln l_d, ln noise), the maximum of the posterior with ln
 pending    points count as results equal to their posterior mean (kriging believer)
 
 The kernel works on squared differences per coordinate that are kept from one result to the next.
+They, and the room to work in, are in `Inputs`: processes of several functions at the same points
+share one.
 """
 
 import numpy as np
 from scipy.optimize import minimize
 
 from skstruct._lib.row_blocks import one_blas_thread
-from skstruct.model_selection._gp_fast import (
-    append_differences,
-    condition,
-    log_expected_improvement,
-    negative_log_posterior,
-)
+from skstruct.model_selection import _gp_fast
 
 _TILE = 64
 _RESTART_EVERY = 8
@@ -28,8 +25,8 @@ _LENGTH_BOUNDS = (np.log(0.02), np.log(20.0))
 _NOISE_BOUNDS = (np.log(1e-6), 0.0)
 
 
-class GaussianProcess:
-    """Points, and what is believed about a function given its values there.
+class Inputs:
+    """Points in the unit cube, their squared differences, and room for a process to work in.
 
     Parameters
     ----------
@@ -40,24 +37,12 @@ class GaussianProcess:
     ----------
     n_points : int
         Number of points added.
-    theta : ndarray of shape (n_dims + 1,)
-        Logarithms of the length scales and of the noise variance, relative to the scale.
-    prior : ndarray of shape (2, n_dims + 1)
-        Centers and standard deviations of theta.
-
-    Notes
-    -----
-    With n points in d dimensions, at most 25 steps of O(n^3 + n^2 d) for theta, O(n^2) a
-    candidate, and O(n^2 d) memory.
     """
 
     def __init__(self, categorical):
         d = len(categorical)
         self.n_points = 0
-        self.prior = np.array([[np.log(0.5)] * d + [np.log(1e-3)], [1.0] * d + [2.0]])
-        self.theta = self.prior[0].copy()
         self._categorical = categorical.astype(np.int8)
-        self._bounds = [_LENGTH_BOUNDS] * d + [_NOISE_BOUNDS]
         self._points = np.empty((d, 0))
         self._differences = np.empty((d, 0))
         self._reserve(32)
@@ -72,26 +57,80 @@ class GaussianProcess:
         self._write(u, self.n_points)
         self.n_points += 1
 
+    def _write(self, u, n):
+        """Write a point, and its differences to those before, behind the first n."""
+        if n == self._points.shape[1]:
+            self._reserve(2 * n)
+        self._points[:, n] = u
+        _gp_fast.append_differences(self._points, self._categorical, n, self._differences)
+
+    def take(self, rows):
+        """Return the inputs with only those points that a mask selects."""
+        taken = Inputs(self._categorical)
+        for u in self.points[rows]:
+            taken.add(u)
+        return taken
+
+    def _reserve(self, capacity):
+        pairs = capacity * (capacity + 1) // 2
+        self._points = _widened(self._points, capacity)
+        self._differences = _widened(self._differences, pairs)
+        self._covariance = np.empty((capacity, capacity))
+        self._work = np.empty((2, pairs + 3 * capacity))
+        self._tile = np.empty((_TILE, capacity))
+
+
+class GaussianProcess:
+    """What is believed about a function given its values at some points.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The points, present and future. Other processes may have the same.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        As given; may be replaced by others in as many dimensions.
+    theta : ndarray of shape (n_dims + 1,)
+        Logarithms of the length scales and of the noise variance, relative to the scale.
+    prior : ndarray of shape (2, n_dims + 1)
+        Centers and standard deviations of theta.
+
+    Notes
+    -----
+    With n points in d dimensions, at most 25 steps of O(n^3 + n^2 d) for theta, O(n^2) a
+    candidate, and O(n^2 d) memory for each `Inputs`.
+    """
+
+    def __init__(self, inputs):
+        d = len(inputs._categorical)
+        self.inputs = inputs
+        self.prior = np.array([[np.log(0.5)] * d + [np.log(1e-3)], [1.0] * d + [2.0]])
+        self.theta = self.prior[0].copy()
+        self._bounds = [_LENGTH_BOUNDS] * d + [_NOISE_BOUNDS]
+
     def fit(self, z):
         """Move theta to its maximum a posteriori for the values of all points."""
         gradient = np.empty(len(self.theta))
+        at = self.inputs
 
         def objective(theta):
-            f = negative_log_posterior(
-                theta, self._differences, z, self.prior, self._covariance, self._work, gradient
+            f = _gp_fast.negative_log_posterior(
+                theta, at._differences, z, self.prior, at._covariance, at._work, gradient
             )
             return f, gradient.copy()
 
         starts = [self.theta]
-        if self.n_points % _RESTART_EVERY == 0:
+        if at.n_points % _RESTART_EVERY == 0:
             starts.append(self.prior[0])
         settings = {"method": "L-BFGS-B", "bounds": self._bounds, "options": {"maxiter": 25}}
         with one_blas_thread():  # more threads cost more than these sizes gain
             fits = [minimize(objective, start, jac=True, **settings) for start in starts]
         self.theta = min(fits, key=lambda fit: fit.fun).x
 
-    def log_expected_improvement(self, z, candidates, pending=()):
-        """Return ln EI of candidates over the greatest posterior mean so far.
+    def predict(self, z, candidates, pending=()):
+        """Return what is believed of the function at candidates, given its values at all points.
 
         Parameters
         ----------
@@ -104,39 +143,34 @@ class GaussianProcess:
 
         Returns
         -------
-        ndarray of shape (n_candidates,)
+        mu, sigma : ndarray of shape (n_candidates,)
+            Posterior means and standard deviations.
+        fitted : ndarray of shape (n_points + n_pending,)
+            Posterior means at the points and the pending points.
         """
-        n, d = self.n_points, len(self._points)
+        at, n = self.inputs, self.inputs.n_points
         for i, u in enumerate(pending):
-            self._write(u, n + i)
+            at._write(u, n + i)
+        d = len(at._categorical)
         believed = np.array(pending, dtype=float).reshape(len(pending), d)
-        given = self._points, self._categorical
-        weights, alpha = np.empty(d), np.empty(n + len(pending))
-        improvement = np.empty(len(candidates))
-        K, work, tile = self._covariance, self._work, self._tile
+        given = at._points, at._categorical
+        weights = np.empty(d)
+        alpha, fitted = np.empty((2, n + len(pending)))
+        mu, sigma = np.empty((2, len(candidates)))
+        K, work, tile = at._covariance, at._work, at._tile
         with one_blas_thread():
-            moments = condition(
-                self.theta, *given, self._differences, z, believed, K, work, weights, alpha
+            moments = _gp_fast.condition(
+                self.theta, *given, at._differences, z, believed, K, work, weights, alpha, fitted
             )
-            log_expected_improvement(
-                candidates, *given, K, weights, alpha, *moments, tile, improvement
-            )
-        return improvement
+            _gp_fast.predict(candidates, *given, K, weights, alpha, *moments, tile, mu, sigma)
+        return mu, sigma, fitted
 
-    def _write(self, u, n):
-        """Write a point, and its differences to those before, behind the first n."""
-        if n == self._points.shape[1]:
-            self._reserve(2 * n)
-        self._points[:, n] = u
-        append_differences(self._points, self._categorical, n, self._differences)
 
-    def _reserve(self, capacity):
-        pairs = capacity * (capacity + 1) // 2
-        self._points = _widened(self._points, capacity)
-        self._differences = _widened(self._differences, pairs)
-        self._covariance = np.empty((capacity, capacity))
-        self._work = np.empty((2, pairs + 3 * capacity))
-        self._tile = np.empty((_TILE, capacity))
+def log_expected_improvement(mu, sigma, best):
+    """Return ln EI over `best` of normal variables, an array of their shape."""
+    improvement = np.empty(len(mu))
+    _gp_fast.log_expected_improvement(mu, sigma, best, improvement)
+    return improvement
 
 
 def _widened(array, width):

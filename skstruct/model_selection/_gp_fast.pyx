@@ -12,7 +12,7 @@ The squared differences of the points are packed lower triangles, a row appended
 of a C-ordered lower triangle are columns of LAPACK's upper one, hence uplo = "U".
 """
 
-from libc.math cimport INFINITY, M_PI, M_SQRT1_2, erfc, exp, fabs, log, log1p, sqrt
+from libc.math cimport M_PI, M_SQRT1_2, erfc, exp, fabs, log, log1p, sqrt
 from scipy.linalg.cython_blas cimport dtrsm
 from scipy.linalg.cython_lapack cimport dpotrf, dpotri, dpotrs
 from scipy.special.cython_special cimport erfcx
@@ -140,20 +140,21 @@ def negative_log_posterior(
 def condition(
     const double[::1] theta, const double[:, ::1] points, const char[::1] categorical,
     const double[:, ::1] D, const double[::1] z, const double[:, ::1] pending,
-    double[:, ::1] K, double[:, ::1] work, double[::1] weights, double[::1] alpha
+    double[:, ::1] K, double[:, ::1] work, double[::1] weights, double[::1] alpha,
+    double[::1] fitted
 ):
     """Factorize the covariance of the results and of the pending points after them, and solve.
 
     A pending point is believed to score its posterior mean. That leaves the mean function as it
     is, alpha being 0 there, and only narrows the variance. Writes the factor into ``K``,
-    ``weights`` and ``alpha``; returns (mean, scale, best), best being the greatest posterior mean
-    at the results and the pending points.
+    ``weights``, ``alpha``, and the posterior means at the results and the pending points into
+    ``fitted``; returns (mean, scale).
     """
     cdef int n = <int> z.shape[0], d = <int> D.shape[0], total = n + <int> pending.shape[0], info
     cdef Py_ssize_t i
     cdef double *solved = &work[0, 0]
     cdef double *k = solved + 2 * n
-    cdef double mean, scale, noise, best = -INFINITY
+    cdef double mean, scale, noise
     with nogil:
         info = _factorize(D, &theta[0], total, &weights[0], K, &work[1, 0], NULL)
         if info == 0:
@@ -161,16 +162,46 @@ def condition(
             noise = exp(theta[d]) + JITTER
             for i in range(n):
                 alpha[i] = solved[i]
-                best = max(best, z[i] - noise * alpha[i])
+                fitted[i] = z[i] - noise * alpha[i]
             for i in range(n, total):
                 skstruct_matern52_cross(
                     &points[0, 0], points.shape[1], d, &categorical[0], &pending[i - n, 0],
                     &weights[0], k, n)
-                best = max(best, mean + skstruct_dot(k, &alpha[0], n))
+                fitted[i] = mean + skstruct_dot(k, &alpha[0], n)
                 alpha[i] = 0.0
     if info != 0:
         raise ArithmeticError(f"The covariance is not positive definite (LAPACK info {info}).")
-    return mean, scale, best
+    return mean, scale
+
+
+def predict(
+    const double[:, ::1] candidates, const double[:, ::1] points, const char[::1] categorical,
+    const double[:, ::1] K, const double[::1] weights, const double[::1] alpha, double mean,
+    double scale, double[:, ::1] tile, double[::1] mu, double[::1] sigma
+):
+    """Write the posterior means and standard deviations at candidates, after :func:`condition`.
+
+    ``alpha`` has one entry for each of the n conditioned points; ``tile`` is work of (TILE, n).
+    """
+    cdef int n = <int> alpha.shape[0], d = <int> points.shape[0], ld = <int> K.shape[1], m
+    cdef Py_ssize_t start = 0, c
+    cdef double one = 1.0
+    cdef double *k
+    with nogil:
+        while start < candidates.shape[0]:
+            m = <int> min(TILE, candidates.shape[0] - start)
+            for c in range(m):
+                k = &tile[0, 0] + c * n
+                skstruct_matern52_cross(
+                    &points[0, 0], points.shape[1], d, &categorical[0],
+                    &candidates[start + c, 0], &weights[0], k, n)
+                mu[start + c] = mean + skstruct_dot(k, &alpha[0], n)
+            dtrsm(b"L", b"U", b"T", b"N", &n, &m, &one, <double*> &K[0, 0], &ld,
+                  &tile[0, 0], &n)
+            for c in range(m):
+                k = &tile[0, 0] + c * n
+                sigma[start + c] = sqrt(scale * max(1.0 - skstruct_dot(k, k, n), 1e-12))
+            start += TILE
 
 
 cdef double _log_improvement(double z) noexcept nogil:
@@ -183,35 +214,13 @@ cdef double _log_improvement(double z) noexcept nogil:
 
 
 def log_expected_improvement(
-    const double[:, ::1] candidates, const double[:, ::1] points, const char[::1] categorical,
-    const double[:, ::1] K, const double[::1] weights, const double[::1] alpha, double mean,
-    double scale, double best, double[:, ::1] tile, double[::1] out
+    const double[::1] mu, const double[::1] sigma, double best, double[::1] out
 ):
-    """Write ln EI of each candidate over best, after :func:`condition`.
-
-    ``alpha`` has one entry for each of the n conditioned points; ``tile`` is work of (TILE, n).
-    """
-    cdef int n = <int> alpha.shape[0], d = <int> points.shape[0], ld = <int> K.shape[1], m
-    cdef Py_ssize_t start = 0, c
-    cdef double mu, sigma, one = 1.0
-    cdef double *k
+    """Write ln EI over best of normal variables with means mu and standard deviations sigma."""
+    cdef Py_ssize_t c
     with nogil:
-        while start < candidates.shape[0]:
-            m = <int> min(TILE, candidates.shape[0] - start)
-            for c in range(m):
-                k = &tile[0, 0] + c * n
-                skstruct_matern52_cross(
-                    &points[0, 0], points.shape[1], d, &categorical[0],
-                    &candidates[start + c, 0], &weights[0], k, n)
-                out[start + c] = mean + skstruct_dot(k, &alpha[0], n)
-            dtrsm(b"L", b"U", b"T", b"N", &n, &m, &one, <double*> &K[0, 0], &ld,
-                  &tile[0, 0], &n)
-            for c in range(m):
-                k = &tile[0, 0] + c * n
-                mu = out[start + c]
-                sigma = sqrt(scale * max(1.0 - skstruct_dot(k, k, n), 1e-12))
-                out[start + c] = log(sigma) + _log_improvement((mu - best) / sigma)
-            start += TILE
+        for c in range(mu.shape[0]):
+            out[c] = log(sigma[c]) + _log_improvement((mu[c] - best) / sigma[c])
 
 
 def log_improvement(double z):

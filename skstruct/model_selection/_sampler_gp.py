@@ -15,7 +15,7 @@ from skstruct.model_selection._candidates import (
     shifted_sobol,
     standardised,
 )
-from skstruct.model_selection._gp import GaussianProcess
+from skstruct.model_selection._gp import GaussianProcess, Inputs, log_expected_improvement
 from skstruct.model_selection._sampler import Sampler
 
 _N_RANDOM = 256
@@ -79,13 +79,14 @@ class GPSampler(Sampler):
         self.eps = eps
         self.n_init = min(max(space.n_dims + 1, 3), 6)
         self._sobol = shifted_sobol(space.n_dims, rng)
-        self._process = GaussianProcess(space.categorical)
+        self._inputs = Inputs(space.categorical)
+        self._process = GaussianProcess(self._inputs)
         self._scores = []
         self._n_fitted = 0
 
     def tell(self, u, score):
         super().tell(u, score)
-        self._process.add(u)
+        self._inputs.add(u)
         self._scores.append(score if np.isfinite(score) else np.nan)
 
     def observe(self, u):
@@ -99,7 +100,8 @@ class GPSampler(Sampler):
             return u if u not in used else self.space.sample_new(self.rng, used)
         if self.rng.random() >= self.eps:
             candidates = self._candidates(z)
-            improvement = self._process.log_expected_improvement(z, candidates, pending)
+            mu, sigma, fitted = self._process.predict(z, candidates, pending)
+            improvement = log_expected_improvement(mu, sigma, fitted.max())
             for i in np.argsort(-improvement, kind="stable"):
                 u = tuple(candidates[i].tolist())
                 if u not in used:
@@ -118,6 +120,6 @@ class GPSampler(Sampler):
     def _candidates(self, z):
         """Return points of the space: random ones, and moves away from the best results."""
         best = np.argsort(-z, kind="stable")[:_N_BEST]
-        around = moves_around(self.space, self.rng, self._process.points[best], _N_AROUND)
+        around = moves_around(self.space, self.rng, self._inputs.points[best], _N_AROUND)
         anywhere = self.rng.random((_N_RANDOM, self.space.n_dims))
         return self.space.snap(np.concatenate((anywhere, around)))
