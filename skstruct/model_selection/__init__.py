@@ -2,6 +2,7 @@
 
 from skstruct.model_selection._cash_space import cash_space
 from skstruct.model_selection._core import Proposal, TrialResult, ask_tell
+from skstruct.model_selection._forest import max_sum_forest, sample_random_forest
 from skstruct.model_selection._policies import (
     UCB1,
     ArmPolicy,
@@ -31,5 +32,7 @@ __all__ = [
     "TrialResult",
     "ask_tell",
     "cash_space",
+    "max_sum_forest",
     "read_journal",
+    "sample_random_forest",
 ]
