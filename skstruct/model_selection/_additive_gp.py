@@ -65,6 +65,11 @@ class AdditiveGaussianProcess:
         self._reserve(32)
 
     @property
+    def points(self):
+        """The points added, of shape (n_points, n_dims)."""
+        return self._points[:, : self.n_points].T
+
+    @property
     def length_scales(self):
         """One of each coordinate: the shorter, the more the function depends on it."""
         return np.exp(self.theta[:-1])

@@ -121,6 +121,8 @@ class Space:
     categorical : ndarray of shape (n_dims,), dtype=bool
         Coordinates without order: two of their values are equally far apart, whichever they are
         (the one-hot columns scaled by 1/sqrt(2), without the columns).
+    steps : tuple of length n_dims
+        Of each coordinate with finitely many values an ndarray of those, else None.
     kinds : dict
         A description of each parameter made of strings and numbers, equal for equal spaces.
     """
@@ -140,6 +142,7 @@ class Space:
         self.n_dims = len(self._free)
         self.size = math.prod(entry.size for entry in self._free)
         self.categorical = np.array([entry.categorical for entry in self._free], dtype=bool)
+        self.steps = tuple(getattr(entry, "midpoints", None) for entry in self._free)
 
     def decode(self, u):
         """Return the parameters at a point, a dict; entries of lists are the given objects."""
