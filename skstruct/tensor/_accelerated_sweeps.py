@@ -16,24 +16,27 @@ get the same share, since differences of iterates would else be of the shares to
 """
 
 import warnings
+from collections import namedtuple
 from math import sqrt
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skstruct.tensor._cp_sweeps_fast import balance
+
 SCREENING = 20  # sweeps that tell a start that leads nowhere
 SMALL_ERROR = 1e-3  # relative changes of an error below this are changes of noise
 
 
-def balance(factors):
-    """Give the columns of a component the same norm in all modes, in place."""
-    norms = np.array([np.sqrt(np.einsum("ir,ir->r", A, A)) for A in factors])
-    alive = (norms > 0).all(axis=0)
-    with np.errstate(divide="ignore"):
-        logs = np.log(norms)
-    share = np.exp(logs.mean(axis=0))
-    for A, norm in zip(factors, norms, strict=True):
-        A *= np.where(alive, share, 0.0) / np.where(alive, norm, 1.0)
+InOneArray = namedtuple("InOneArray", ["flat", "factors"])
+
+
+def _in_one_array(factors):
+    """Return a copy of the factors, and the array that they are views of."""
+    flat = np.concatenate([np.ravel(A) for A in factors])
+    ends = np.cumsum([A.size for A in factors])
+    parts = np.split(flat, ends[:-1])
+    return InOneArray(flat, [p.reshape(A.shape) for p, A in zip(parts, factors, strict=True)])
 
 
 class AcceleratedSweeps:
@@ -70,31 +73,24 @@ class AcceleratedSweeps:
         self._tol = tol
         self._accelerate = accelerate
         self._nonnegative = nonnegative
-        self._shapes = [A.shape for A in factors]
-        self._next = np.concatenate([np.ravel(A) for A in factors])
-        self._accepted = self._next.copy()
+        self._next, self._accepted = _in_one_array(factors), _in_one_array(factors)
         self._t = 1.0
         self._extrapolated = False
         self.errors = []
         self.n_iter = 0
         self.converged = False
 
-    def _views(self, flat):
-        ends = np.cumsum([rows * rank for rows, rank in self._shapes])
-        parts = np.split(flat, ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
-
     @property
     def factors(self):
-        return self._views(self._accepted)
+        return self._accepted.factors
 
     def step(self):
         """Sweep once, and return whether that has converged."""
-        factors = self._views(self._next)
+        flat, factors = self._next
         error = self._sweep(factors)
         self.n_iter += 1
         if self._extrapolated and not error <= self.errors[-1]:
-            self._next[:] = self._accepted
+            flat[:] = self._accepted.flat
             self._t = 1.0
             self._extrapolated = False
             return False
@@ -109,11 +105,11 @@ class AcceleratedSweeps:
         self._t = t
         self._extrapolated = beta > 0
         # What was before the last two sweeps makes room for the next one.
-        np.subtract(self._accepted, before, out=before)
-        before *= beta
-        before += self._accepted
+        np.subtract(flat, before.flat, out=before.flat)
+        np.multiply(before.flat, beta, out=before.flat)
+        np.add(before.flat, flat, out=before.flat)
         if self._nonnegative:
-            np.maximum(before, 0.0, out=before)
+            np.maximum(before.flat, 0.0, out=before.flat)
         self._next = before
         return self.converged
 

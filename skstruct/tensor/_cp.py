@@ -356,7 +356,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         # The ridge of scores of components of norm 1.
         self._ridge = found.ridge / np.where(scale == 0, 1.0, scale) ** 2
         self.factors_ = [None, *(A.astype(dtype) for A in others)]
-        scores = self._project(X, known)
+        scores, M = self._project(X, known)
         top = np.abs(scores).max() or 1.0
         weights = np.linalg.norm(scores / top, axis=0)
         order = np.argsort(-weights, kind="stable")
@@ -367,7 +367,8 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self.weights_ = (weights[order] * top).astype(dtype)
         self.error_path_ = found.errors
         self.n_iter_ = found.run.n_iter if found.run else 0
-        rest, total, unit = self._squares(X, known, self.factors_[0])
+        M = None if M is None else M[:, order]
+        rest, total, unit = self._squares(X, known, self.factors_[0], M)
         self.reconstruction_err_ = sqrt(rest / total) if total > 0 else 0.0
         warn_of_cancelling(self.factors_, sqrt(total) * unit, self.alpha)
 
@@ -375,13 +376,14 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return [A.astype(np.float64, copy=False) for A in self.factors_[1:]]
 
     def _project(self, X, known):
+        """Return scores, and the inner products with the components of rows without gaps."""
         options = {"nonnegative": self.nonnegative}
         others = self._others()
         if known is not None:
-            return project_observed(X, self.mean_, others, self._ridge, **options)
+            return project_observed(X, self.mean_, others, self._ridge, **options), None
         table = X if issparse(X) else X.reshape(len(X), -1)
         M = inner_products(table, self.mean_, others, self.n_components)
-        return project(M, others, self._ridge, **options)
+        return project(M, others, self._ridge, **options), M
 
     def transform(self, X):
         """Return the scores of rows, each by itself.
@@ -400,7 +402,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         check_is_fitted(self)
         X, known = self._validate_rows(X, reset=False)
-        return self._project(X, known).astype(X.dtype, copy=False)
+        return self._project(X, known)[0].astype(X.dtype, copy=False)
 
     def inverse_transform(self, X):
         """Return the rows that have given scores.
@@ -453,10 +455,10 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         check_is_fitted(self)
         X, known = self._validate_rows(X, reset=False)
-        rest, total, _ = self._squares(X, known, self._project(X, known))
+        rest, total, _ = self._squares(X, known, *self._project(X, known))
         return float(1 - rest / total) if total > 0 else 1.0
 
-    def _squares(self, X, known, scores):
+    def _squares(self, X, known, scores, M):
         """Return the sums of squares of residuals and of elements less the mean, and their unit.
 
         They are of elements divided by the unit.
@@ -471,7 +473,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         else:
             X, norm2, unit = in_safe_range(X)
             table = X.reshape(len(X), -1)
-        found = whole_residual(table, norm2, self.mean_ / unit, scores / unit, others)
+        found = whole_residual(table, norm2, self.mean_ / unit, M / unit, scores / unit, others)
         if not issparse(X) and found[0] < CANCELS[X.dtype] * found[1]:
             found = residual(X, None, 1.0, self.mean_ / unit, scores / unit, others)
         return *found, unit

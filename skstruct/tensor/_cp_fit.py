@@ -1,8 +1,8 @@
 """Starts and sweeps of a canonical polyadic decomposition, for each kind of tensor.
 
 dense     ST-HOSVD to R + oversample columns a mode where that leaves a small core; all sweeps on
-          the core from its HOSVD start, and three more on the tensor itself [1]_. Else sweeps on
-          the tensor, which nonnegativity always needs.
+          the core from its HOSVD start, and up to three more on the tensor itself [1]_. Else
+          sweeps on the tensor, which nonnegativity always needs.
 sparse    sweeps over the entries, everything else being 0 (_cp_sweeps.py)
 NaN       sweeps over the elements that are given, row by row (_entry_sweeps.py)
 
@@ -28,7 +28,7 @@ from skstruct.tensor._modes import in_safe_range
 SMALL_CORE = 0.3  # share of the elements below which a core is worth its making
 STARTS = 5  # with gaps, where local minima abound
 CORE_STARTS = 3  # where one costs next to nothing
-POLISH = 3  # sweeps on the tensor after those on its core
+POLISH = 3  # sweeps on the tensor after those on its core, at most
 
 OPPOSITE = -0.95  # cosine of two components that cancel
 
@@ -105,10 +105,10 @@ def fit_dense(X, norm2, estimator, random_state, call):
     polish = AcceleratedSweeps(
         DenseSweeps(X, rank, norm2=norm2, **options),
         [V @ A for V, A in zip(U, run.factors, strict=True)],
-        tol=0.0,
+        tol=estimator.tol,
         accelerate=False,
     )
-    for _ in range(POLISH):
+    while polish.n_iter < POLISH and not polish.converged:
         if call(polish.step):
             break
     run.n_iter += polish.n_iter

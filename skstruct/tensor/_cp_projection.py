@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from skstruct.tensor._cp_sweeps import BLOCK, hadamard_gram, khatri_rao, solve
+from skstruct.tensor._cp_sweeps import BLOCK, hadamard_gram, khatri_rao
+from skstruct.tensor._cp_sweeps_fast import component_sums, least_squares, nonnegative_rows
 from skstruct.tensor._entries import pad, row_update
 from skstruct.tensor._modes import in_safe_range
-from skstruct.tensor._mttkrp_fast import component_sums, nonnegative_rows
 
 PASSES, TOL = 1000, 1e-9  # of coordinate descent
 
@@ -33,10 +33,13 @@ def blocks(n_rows, n_features):
 
 def cross_products(X, left, right):
     """Return the inner products of dense rows with the components, in float64."""
-    T = X.reshape(-1, len(right)) @ right.astype(X.dtype, copy=False)
-    M = np.zeros((len(X), right.shape[1]))
-    one = np.ones((1, right.shape[1]))
-    component_sums(T.reshape(1, len(X), len(left), right.shape[1]), one, left, M)
+    rank = right.shape[1]
+    T = right.T.astype(X.dtype, order="C") @ X.reshape(-1, len(right)).T
+    M = np.zeros((len(X), rank))
+    component_sums(
+        T.reshape(rank, 1, len(X), len(left)), np.ones((rank, 1)),
+        np.ascontiguousarray(left.T), M,
+    )  # fmt: skip
     return M
 
 
@@ -59,7 +62,9 @@ def project(M, factors, ridge, *, nonnegative):
     """Return the scores of whole rows from their inner products with the components."""
     G = hadamard_gram(factors, len(ridge)) + np.diag(ridge)
     if not nonnegative:
-        return solve(G, M)
+        A = M.copy()
+        least_squares(G, A)
+        return A
     M, _, unit = in_safe_range(M)
     A = np.zeros_like(M)
     nonnegative_rows(G, M, A, PASSES, TOL)
@@ -121,12 +126,11 @@ def residual(X, known, unit, mean, A, factors):
     return rest, total
 
 
-def whole_residual(X, norm2, mean, A, factors):
-    """Return what `residual` does of a whole table, dense or CSR, from inner products alone.
+def whole_residual(X, norm2, mean, M, A, factors):
+    """Return what `residual` does of a whole table, dense or CSR, from its inner products M.
 
     Where almost nothing is left, the first one is rounding.
     """
     total = norm2 - mean * (2 * float(X.sum()) - mean * prod(X.shape)) if mean else norm2
-    M = inner_products(X, mean, factors, A.shape[1])
     rest = total - 2 * np.vdot(M, A) + np.vdot(hadamard_gram(factors, A.shape[1]), A.T @ A)
     return max(0.0, float(rest)), total

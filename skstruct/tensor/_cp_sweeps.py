@@ -21,14 +21,15 @@ The error comes with the last M: |X|^2 - 2 <M, A> + <G, A'A>.
 from math import prod, sqrt
 
 import numpy as np
-from scipy.linalg import pinvh
-from scipy.linalg.lapack import dposv
 
+from skstruct.tensor._cp_sweeps_fast import (
+    dense_sweep,
+    entry_sums,
+    least_squares,
+    nonnegative_rows,
+)
 from skstruct.tensor._entries import other_factors, sort_by_mode, values
-from skstruct.tensor._mttkrp_fast import component_sums, entry_sums, nonnegative_rows
 
-JITTER = 1e-13  # of the mean diagonal element of a Gram matrix
-SINGULAR = 1e-12  # relative eigenvalues that count as 0, where that is not enough
 EXPLICIT = 1e-12  # squared relative error below which the difference of squares is only rounding
 INNER_PASSES = 5  # of coordinate descent, or until one changes little beside the first
 INNER_TOL = 0.01
@@ -51,37 +52,19 @@ def hadamard_gram(factors, rank):
     return G
 
 
-def solve(G, M):
-    """Return M inv(G) for a Gram matrix, which may be singular."""
-    shifted = G + np.eye(len(G)) * (JITTER * np.trace(G) / len(G))
-    _, solution, info = dposv(shifted, M.T, lower=True)
-    return solution.T if info == 0 else M @ pinvh(G, rtol=SINGULAR, check_finite=False)
-
-
 class _Sweeps:
-    """What dense and sparse sweeps share; call it with factors, in float64."""
+    """What dense and sparse sweeps share; call it with factors, in float64 and C order."""
 
     def __init__(self, shape, rank, *, ridge, nonnegative, norm2):
-        self.shape, self.rank = shape, rank
-        self.ridge, self.nonnegative, self.norm2 = ridge, nonnegative, norm2
+        self.shape, self.rank, self.ridge, self.norm2 = shape, rank, ridge, norm2
+        self.n_passes = INNER_PASSES if nonnegative else 0
 
-    def update(self, n, factors, M):
-        """Set factor n to the best for the others."""
-        G = hadamard_gram(factors[:n] + factors[n + 1 :], self.rank)
-        A = factors[n]
-        ridged = G + self.ridge * np.eye(self.rank)
-        if self.nonnegative:
-            nonnegative_rows(ridged, M, A, INNER_PASSES, INNER_TOL)
-            # Without any norm a component could never come back.
-            A[:, ~A.any(axis=0)] = np.finfo(float).eps
-        else:
-            A[:] = solve(ridged, M)
-        return G
+    def __call__(self, factors):
+        """Improve all factors, and return the root of the objective over the norm of the tensor.
 
-    def error(self, factors, G, M):
-        """Return the root of the objective over the norm of the tensor, after the last update."""
-        A = factors[-1]
-        squares = self.norm2 - 2 * np.vdot(M, A) + np.vdot(G, A.T @ A)
+        The squares of the residual are at hand after the last factor.
+        """
+        squares = self.norm2 - self.improve(factors)
         if squares < EXPLICIT * self.norm2:
             squares = self.residual2(factors)
         ridge = self.ridge * sum(np.vdot(A, A) for A in factors) if self.ridge else 0.0
@@ -91,31 +74,13 @@ class _Sweeps:
 class DenseSweeps(_Sweeps):
     """Sweeps over a dense tensor of float32 or float64, in C order."""
 
-    def __init__(self, X, rank, *, ridge, nonnegative, norm2):
-        super().__init__(X.shape, rank, ridge=ridge, nonnegative=nonnegative, norm2=norm2)
+    def __init__(self, X, rank, **options):
+        super().__init__(X.shape, rank, **options)
         self.half = min(range(1, X.ndim), key=lambda h: max(prod(X.shape[:h]), prod(X.shape[h:])))
         self.matrix = X.reshape(prod(X.shape[: self.half]), -1)
 
-    def __call__(self, factors):
-        h = self.half
-        for matrix, inside, outside in (
-            (self.matrix, range(h), factors[h:]),
-            (self.matrix.T, range(h, len(factors)), factors[:h]),
-        ):
-            T = matrix @ khatri_rao(outside, self.rank).astype(matrix.dtype, copy=False)
-            for n in inside:
-                M = self._sum(T, n, [factors[m] for m in inside], n - inside[0])
-                G = self.update(n, factors, M)
-        return self.error(factors, G, M)
-
-    def _sum(self, T, n, factors, place):
-        if len(factors) == 1:
-            return T.astype(np.float64, copy=False)
-        left = khatri_rao(factors[:place], self.rank)
-        right = khatri_rao(factors[place + 1 :], self.rank)
-        M = np.zeros((self.shape[n], self.rank))
-        component_sums(T.reshape(len(left), self.shape[n], len(right), self.rank), left, right, M)
-        return M
+    def improve(self, factors):
+        return dense_sweep(self.matrix, factors, self.half, self.ridge, self.n_passes, INNER_TOL)
 
     def residual2(self, factors):
         """Return the squared norm of the residual, from blocks of it."""
@@ -131,17 +96,25 @@ class DenseSweeps(_Sweeps):
 class SparseSweeps(_Sweeps):
     """Sweeps over a tensor that is 0 but for entries, each named once."""
 
-    def __init__(self, index, y, shape, rank, *, ridge, nonnegative, norm2):
-        super().__init__(shape, rank, ridge=ridge, nonnegative=nonnegative, norm2=norm2)
+    def __init__(self, index, y, shape, rank, **options):
+        super().__init__(shape, rank, **options)
         self.index, self.y = index, y
         self.modes = [(m.ptr, m.index, y[m.order]) for m in sort_by_mode(index, shape)]
 
-    def __call__(self, factors):
+    def improve(self, factors):
         for n, A in enumerate(factors):
             M = np.empty_like(A)
             entry_sums(*self.modes[n], other_factors(factors, n, self.rank), M)
-            G = self.update(n, factors, M)
-        return self.error(factors, G, M)
+            G = hadamard_gram(factors[:n] + factors[n + 1 :], self.rank)
+            ridged = G + self.ridge * np.eye(self.rank)
+            if self.n_passes:
+                nonnegative_rows(ridged, M, A, self.n_passes, INNER_TOL)
+                # Without any norm a component could never come back.
+                A[:, ~A.any(axis=0)] = np.finfo(float).eps
+            else:
+                A[:] = M
+                least_squares(ridged, A)
+        return 2 * np.vdot(M, A) - np.vdot(G, A.T @ A)
 
     def residual2(self, factors):
         """Return the squared norm of the residual."""
