@@ -8,6 +8,7 @@ once. Everything else (scoring, refit, metadata routing, prediction) is scikit-l
 
 import contextlib
 import copy
+import math
 import time
 import uuid
 import warnings
@@ -25,7 +26,6 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skstruct._validation import (
     BaseSearchCV,
-    HasMethods,
     Interval,
     StrOptions,
     _check_method_params,
@@ -33,7 +33,7 @@ from skstruct._validation import (
     _MultimetricScorer,
     check_is_fitted,
 )
-from skstruct.model_selection._core import Proposal
+from skstruct.model_selection._core import Proposal, TrialResult
 from skstruct.model_selection._fingerprint import describe, fingerprint
 from skstruct.model_selection._report import SearchReport, trials_frame
 from skstruct.model_selection._sandbox import check_memory_limit, close_idle
@@ -51,34 +51,74 @@ from skstruct.model_selection._search_setup import (
 from skstruct.model_selection._space import Space
 from skstruct.model_selection._store import as_record
 from skstruct.model_selection._warm_start import default_points, place, prior_points
-from skstruct.model_selection._worker import Task
+from skstruct.model_selection._worker import Job, Task
 
 
-class BaseAskTellSearchCV(BaseSearchCV):
+class BaseEngineSearchCV(BaseSearchCV):
     """Base of the searches that ask for one candidate at a time and are told its scores.
 
-    A subclass lists the parameters of its constructor and says in `_make_core` who asks.
+    `BaseAskTellSearchCV` is for searches whose trials run on all folds, `BasePullSearchCV` for
+    those whose trials are one fit on one split. A subclass of these says in `_make_core` who asks;
+    what else it may want to say has a method each, below.
     """
 
     _parameter_constraints: dict = {
         **BaseSearchCV._parameter_constraints,
-        "estimator": [HasMethods(["fit"]), None],
-        "param_distributions": [dict, list, None],
-        "n_iter": [Interval(Integral, 1, None, closed="left")],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
         "trial_timeout": [Interval(Real, 0, None, closed="neither"), None],
         "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
         "journal": [str, PathLike, None],
         "journal_sync": [StrOptions({"normal", "full"})],
-        "synchronous": ["boolean"],
-        "warm_start_from": "no_validation",
-        "initial_params": [list, tuple, None],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "min_delta": [Interval(Real, 0, None, closed="left")],
-        "fold_racing": ["boolean"],
-        "start_from_defaults": ["boolean"],
         "random_state": ["random_state"],
     }
+
+    # What a search does that has no parameter of this name.
+    param_distributions = None
+    start_from_defaults = False
+    synchronous = False
+    warm_start_from = None
+    initial_params = None
+    patience = None
+    min_delta = 0.0
+    fold_racing = False
+
+    @abstractmethod
+    def __init__(
+        self,
+        estimator,
+        *,
+        time_budget,
+        trial_timeout,
+        memory_limit,
+        journal,
+        journal_sync,
+        random_state,
+        scoring,
+        n_jobs,
+        refit,
+        cv,
+        verbose,
+        pre_dispatch,
+        error_score,
+        return_train_score=False,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.time_budget = time_budget
+        self.trial_timeout = trial_timeout
+        self.memory_limit = memory_limit
+        self.journal = journal
+        self.journal_sync = journal_sync
+        self.random_state = random_state
 
     @abstractmethod
     def _make_core(self, spaces, *, budget, seed, **context):
@@ -94,10 +134,46 @@ class BaseAskTellSearchCV(BaseSearchCV):
             Of the streams of random numbers, one a trial.
         **context
             ``score_upper_bound`` (float), ``cost_budget`` (float or None), ``starts`` (list of
-            points, one an arm, or None) and ``initial`` (list of Proposal).
+            points, one an arm, or None), ``initial`` (list of Proposal), and what `_plan` adds.
         """
 
-    @abstractmethod
+    def _check(self):
+        """Refuse parameters that do not go together, before any work is done."""
+
+    def _distributions(self):
+        """Return the `param_distributions` that the space is made of."""
+        return self.param_distributions
+
+    def _measures(self):
+        """Return what to measure of a fitted candidate, a dict as `Task` has it."""
+        return {}
+
+    def _identity(self):
+        """Return what two searches must share beside data and space, {what: its text}."""
+        return {}
+
+    def _params(self, proposal):
+        """Return the parameters of a proposal, a dict."""
+        return self._spaces[proposal.arm].decode(proposal.u)
+
+    def _job(self, number, proposal, params):
+        """Return the Job that evaluates a proposal."""
+        return Job(number, params, folds=None if proposal.split is None else (proposal.split,))
+
+    def _trial_result(self, trial):
+        """Return what the core is told of a finished trial."""
+        result = trial.result
+        score = math.nan if result["score"] is None else result["score"]
+        return TrialResult(trial.proposal, score, result["cost"], result["se"])
+
+    def _max_trials(self):
+        """Return the number of trials that the search has at most; None if it cannot be known."""
+        return self.n_iter
+
+    def _format(self, trials, params):
+        """Return `cv_results_`."""
+        return format_results(self, trials, params, self.error_score)
+
     def _report_core(self, core, arm_names, trials):
         """Set the fitted attributes that tell how the core came to its decisions."""
 
@@ -127,6 +203,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
             if an entry of `initial_params` is in no arm, or if all trials failed.
         """
         begin = time.perf_counter()
+        self._check()
         if self.memory_limit is not None:
             check_memory_limit()
         X, y = indexable(X, y)
@@ -136,7 +213,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
         params = _check_method_params(X, params=params)
         routed = bound._get_routed_params_for_fit(params)
         estimator = clone(bound.estimator)
-        spaces = [Space(entries) for entries in bound.param_distributions]
+        spaces = self._spaces = [Space(entries) for entries in bound.param_distributions]
         if self.n_iter < len(spaces):
             warnings.warn(
                 f"n_iter={self.n_iter} is less than the number of arms, {len(spaces)}: the last "
@@ -145,9 +222,10 @@ class BaseAskTellSearchCV(BaseSearchCV):
             )
         task = Task(
             estimator=estimator,
-            folds=make_folds(self.cv, X, y, estimator, routed.splitter.split),
+            folds=self._make_folds(X, y, estimator, routed.splitter.split, seed),
             scorer=scorers,
             metric=guiding_metric(self, scorers),
+            measures=self._measures(),
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
             return_train_score=self.return_train_score,
@@ -160,7 +238,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
         prior = prior_points(
             self.warm_start_from, task.metric or "score", spaces, bound.param_distributions
         )
-        plan = self._plan(bound, spaces)
+        plan = self._plan(bound, spaces, task)
         if self.journal is not None:
             # A core that is not used: its objections come before there is a file, and the seed of
             # the one that is used is in the file.
@@ -180,6 +258,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
                     spaces=spaces,
                     scoring=self.scoring,
                     search=self,
+                    more=self._identity(),
                 )
             meta = self._enter_study(store, key, bound, arm_names, seed, prior)
             core = self._make_core(
@@ -194,7 +273,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
             loop = SearchLoop(
                 core,
                 store,
-                spaces,
+                self,
                 n_iter=self.n_iter,
                 time_budget=self.time_budget,
                 patience=self.patience,
@@ -205,13 +284,12 @@ class BaseAskTellSearchCV(BaseSearchCV):
 
         trials = [loop.trials[number] for number in sorted(loop.trials)]
         report_failures(trials, self.error_score)
-        decoded = [spaces[t.proposal.arm].decode(t.proposal.u) for t in trials]
-        results = format_results(self, trials, decoded, self.error_score)
+        results = self._format(trials, [self._params(trial.proposal) for trial in trials])
         self.search_time_ = time.perf_counter() - begin
         self.multimetric_ = any(trial.result["multimetric"] for trial in trials)
-        self._select(results, refit_metric, scorers)
+        self._select(results, refit_metric, scorers, core)
         if self.refit:
-            self._refit(estimator, X, y, routed.estimator.fit, root, on_task)
+            self._refit(estimator, X, y, routed.estimator.fit, root, on_task, len(trials))
 
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         self.cv_results_ = results
@@ -251,7 +329,11 @@ class BaseAskTellSearchCV(BaseSearchCV):
             )
         return theirs if seed is None else {**theirs, "seed": seed}
 
-    def _plan(self, bound, spaces):
+    def _make_folds(self, X, y, estimator, split_params, seed):
+        """Return the folds, a sequence of (train, test)."""
+        return make_folds(self.cv, X, y, estimator, split_params)
+
+    def _plan(self, bound, spaces, task):
         """Return what the core is told beforehand, a dict; nothing has been written yet."""
         starts = default_points(bound.estimator, spaces)
         initial = []
@@ -277,9 +359,11 @@ class BaseAskTellSearchCV(BaseSearchCV):
 
     def _run(self, loop, X, y, task, arm_names, on_task):
         """Run the loop; return the callback context that the last fit belongs to."""
-        n_trials = max(self.n_iter, loop.n_resumed)
+        n_trials = self._max_trials()
+        n_trials = math.inf if n_trials is None else max(n_trials, loop.n_resumed)
+        n_tasks = None if n_trials == math.inf else n_trials + (self.refit is not False)
         root = self._init_callback_context(
-            max_subtasks=n_trials + (self.refit is not False), sequential_subtasks=False
+            max_subtasks=n_tasks, sequential_subtasks=False
         ).call_on_fit_task_begin(**on_task)
 
         def on_trial(trial, is_best):
@@ -307,7 +391,7 @@ class BaseAskTellSearchCV(BaseSearchCV):
             close_idle(task.key)
         return root
 
-    def _select(self, results, refit_metric, scorers):
+    def _select(self, results, refit_metric, scorers, core):
         if self.multimetric_ and not self.refit:
             return
         if callable(scorers) and self.multimetric_:
@@ -317,11 +401,10 @@ class BaseAskTellSearchCV(BaseSearchCV):
         if not callable(self.refit):
             self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
 
-    def _refit(self, estimator, X, y, fit_params, root, on_task):
+    def _refit(self, estimator, X, y, fit_params, root, on_task, n_trials):
         best = clone(estimator).set_params(**clone(self.best_params_, safe=False))
-        context = root.subcontext(
-            task_name="refit-with-best-params", task_id=root.max_subtasks - 1
-        )
+        last = n_trials if root.max_subtasks is None else root.max_subtasks - 1
+        context = root.subcontext(task_name="refit-with-best-params", task_id=last)
         with context.propagate_callback_context(best):
             context.call_on_fit_task_begin(**on_task)
             begin = time.perf_counter()
@@ -401,6 +484,6 @@ class BaseAskTellSearchCV(BaseSearchCV):
             tags.target_tags.required = True
             tags.input_tags.allow_nan = True  # the default arms impute
             return tags
-        tags = super(BaseAskTellSearchCV, bound).__sklearn_tags__()
+        tags = super(BaseEngineSearchCV, bound).__sklearn_tags__()
         tags.target_tags = copy.deepcopy(get_tags(bound.estimator).target_tags)
         return tags

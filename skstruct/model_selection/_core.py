@@ -16,6 +16,9 @@ from skstruct import registry
 from skstruct.model_selection._policies import ArmPolicy
 from skstruct.model_selection._space import Space
 
+# What a core asks for that needs all pending results before it can say more.
+WAIT = object()
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -42,6 +45,11 @@ class Proposal:
     def share(self):
         """The level as a number: 1 is the full effort."""
         return 1.0 if self.level is None else self.level
+
+    @property
+    def is_whole(self):
+        """Whether it is evaluated with the full effort on all folds."""
+        return self.level is None and self.split is None
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ def outcomes(client, X, y, task, jobs, *, n_jobs=None, synchronous=False):
             for future in [future for future in running if future.status != "pending"]:
                 job = running.pop(future)
                 if future.status not in ("cancelled", "lost"):
-                    done[job.number] = _result(future, task)
+                    done[job.number] = _result(future, task, job)
                     continue
                 losses[job.number] += 1
                 if losses[job.number] == MOST_LOSSES:
-                    done[job.number] = _died(task, "all of them, each time it was run")
+                    done[job.number] = _died(task, job, "all of them, each time it was run")
                     continue
                 if any(part.status != "finished" for part in data):
                     data = _send(client, X, y, task)
@@ -85,13 +85,13 @@ def _evaluate(X, y, task, job):
         return evaluate(X, y, task, job)
 
 
-def _result(future, task):
+def _result(future, task, job):
     try:
         _, outcome = future.result()
     except KilledWorker as error:
-        return _died(task, error)
+        return _died(task, job, error)
     return outcome
 
 
-def _died(task, reason):
-    return failure(task, "DIED", f"The workers of the trial died: {reason}", 0.0)
+def _died(task, job, reason):
+    return failure(task, job, "DIED", f"The workers of the trial died: {reason}", 0.0)

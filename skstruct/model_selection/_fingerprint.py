@@ -9,7 +9,7 @@ import joblib
 import skstruct
 
 
-def fingerprint(*, X, y, metadata, folds, spaces, scoring, search):
+def fingerprint(*, X, y, metadata, folds, spaces, scoring, search, more):
     """Describe a search so that equal descriptions mean that its trials can be mixed.
 
     Parameters
@@ -26,6 +26,8 @@ def fingerprint(*, X, y, metadata, folds, spaces, scoring, search):
         As given to the search.
     search : estimator
         The search.
+    more : dict of {str: str}
+        What else must be equal.
 
     Returns
     -------
@@ -45,6 +47,7 @@ def fingerprint(*, X, y, metadata, folds, spaces, scoring, search):
         },
         "scoring": describe(scoring),
         "the class of the search": type(search).__name__,
+        **more,
         "the major version of skstruct": skstruct.__version__.partition(".")[0],
     }
 

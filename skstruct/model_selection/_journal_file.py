@@ -15,7 +15,7 @@ CREATE TABLE study(
 );
 CREATE TABLE trial(
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, arm INTEGER NOT NULL, u TEXT NOT NULL,
-    level REAL, params TEXT NOT NULL, result TEXT, error TEXT, host TEXT NOT NULL,
+    level REAL, split INTEGER, params TEXT NOT NULL, result TEXT, error TEXT, host TEXT NOT NULL,
     pid INTEGER NOT NULL, pid_start TEXT NOT NULL, started REAL NOT NULL, finished REAL
 );
 """
@@ -43,6 +43,10 @@ def connect(path, sync):
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             if application != _APPLICATION_ID:
                 raise sqlite3.DatabaseError("it was written by another program")
+            if sync is None and not _knows_splits(connection):
+                raise sqlite3.DatabaseError(
+                    "it is of an earlier version; a search that continues it brings it up to date"
+                )
         if sync is not None:
             _enter_write_ahead_mode(connection, path)
             connection.execute(f"PRAGMA synchronous = {sync}")
@@ -79,7 +83,14 @@ def _create_tables(connection):
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    elif not _knows_splits(connection):
+        connection.execute("ALTER TABLE trial ADD COLUMN split INTEGER")
     connection.execute("COMMIT")
+
+
+def _knows_splits(connection):
+    """Tell whether the journal has the column that the first ones had not."""
+    return "split" in {row[1] for row in connection.execute("PRAGMA table_info(trial)")}
 
 
 def refuse_network_file_system(path):

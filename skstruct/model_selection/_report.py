@@ -7,6 +7,8 @@ from numbers import Real
 
 import numpy as np
 
+from skstruct.model_selection._search_loop import Readable
+
 N_PANELS = 24  # parameters that get a picture, those of the best arms first
 STYLE = """
 .skstruct-search { font-family: system-ui, sans-serif; max-width: 62rem; color: #222; }
@@ -45,19 +47,19 @@ class SearchReport:
     def __init__(self, search):
         trials = search.trials_
         scored = [trial for trial in trials if trial["state"] == "COMPLETE"]
-        best = max(scored, key=lambda trial: trial["score"])
-        colours = {name: f"C{arm % 10}" for arm, name in enumerate(search.arm_summary_["name"])}
+        colours = {trial["arm_name"]: f"C{trial['arm'] % 10}" for trial in trials}
+        params, score, arm_name = _best(search, scored)
         parts = [
             f"<h1>{type(search).__name__}</h1>",
-            _sentence(search, trials, best),
-            _table(["parameter of the best trial", "value"], best["params"].items()),
-            _arms(search.arm_summary_),
+            _sentence(search, trials, score, arm_name),
+            _table(["parameter of the best candidate", "value"], params.items()),
+            _arms(search.arm_summary_) if len(colours) > 1 else "",
             "<h2>Score against time</h2>",
             _score_over_time(scored, colours),
             "<h2>Score against each parameter</h2>",
             _slices(scored, colours),
-            f"<h2>All parameters of {html.escape(best['arm_name'])}</h2>",
-            _parallel([trial for trial in scored if trial["arm"] == best["arm"]]),
+            f"<h2>All parameters of {html.escape(arm_name)}</h2>",
+            _parallel([trial for trial in scored if trial["arm_name"] == arm_name]),
             _failures([trial for trial in trials if trial["error"]]),
             _times(search, trials),
         ]
@@ -71,10 +73,21 @@ class SearchReport:
         return self._body
 
 
-def _sentence(search, trials, best):
+def _best(search, scored):
+    """Return parameters, score and arm of what the search has chosen, else of the best trial."""
+    best = max(scored, key=lambda trial: trial["score"])
+    if not hasattr(search, "best_params_"):
+        return best["params"], best["score"], best["arm_name"]
+    if "arm" in search.cv_results_:
+        best = search.trials_[search.best_index_]
+    score = getattr(search, "best_score_", best["score"])
+    return Readable()(search.best_params_), score, best["arm_name"]
+
+
+def _sentence(search, trials, score, arm_name):
     return (
-        f"<p>Best score <b>{best['score']:.6g}</b> in trial {best['number']} "
-        f"({html.escape(best['arm_name'])}) of {len(trials)}; ended by "
+        f"<p>Best score <b>{score:.6g}</b> ({html.escape(arm_name)}) in {len(trials)} trials; "
+        "ended by "
         f"<b>{search.stop_reason_}</b> after {search.search_time_:.4g} s"
         f"{f', {search.n_resumed_} trials resumed' if search.n_resumed_ else ''}.</p>"
     )

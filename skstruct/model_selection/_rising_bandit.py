@@ -9,11 +9,14 @@ Here they are only put together and presented.
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skstruct.model_selection._base import BaseAskTellSearchCV
+from skstruct._validation import HasMethods
 from skstruct.model_selection._core import ArmAskTell
+from skstruct.model_selection._engine_docs import with_engine_docs
 from skstruct.model_selection._policies import ArmPolicy
+from skstruct.model_selection._trials import BaseAskTellSearchCV
 
 
+@with_engine_docs
 class RisingBanditSearchCV(BaseAskTellSearchCV):
     """Search over pipelines and their parameters, spending trials where scores still rise.
 
@@ -55,107 +58,19 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     time_budget : float, default=None
         Seconds after which no trial is begun; those under way are finished. At least one trial is
         run. The policy then plans with the cost of the trials instead of their number.
-    trial_timeout : float, default=None
-        Seconds after which a trial is killed. With this or `memory_limit`, trials run in child
-        processes.
-    memory_limit : int, default=None
-        Bytes that a trial may allocate beyond the data and the libraries.
-    journal : path-like, default=None
-        File in which every trial is recorded the moment it ends. A search with the same journal,
-        data and space continues it, after a crash or with a larger `n_iter`; several processes
-        of one machine may work on one journal at the same time. On a local disk only.
-        ``"name://..."`` goes to the store registered under that name by a plug-in.
-    journal_sync : {"normal", "full"}, default="normal"
-        ``"normal"`` loses nothing when the process is killed; ``"full"`` nothing in a power cut
-        either, for a write to the disk per trial.
-    synchronous : bool, default=False
-        Whether to evaluate in rounds of `n_jobs` trials: repeatable with several workers, which
-        then wait for the slowest of a round. A sequential search is repeatable anyway.
-    warm_start_from : path-like, fitted search, dict or DataFrame, default=None
-        An earlier search whose scores the samplers learn from: a journal, a search of this or of
-        scikit-learn's kind, or its ``cv_results_`` (inside a meta-estimator, which would clone
-        the earlier search unfitted). Its trials do not count in `n_iter`; those that are in no
-        arm are left out, with a warning.
-    initial_params : list of dict, default=None
-        Parameters to evaluate first; what a dict leaves open is as the estimator came.
-    patience : int, default=None
-        Stop after so many trials in a row that do not improve the best score by more than
-        `min_delta`.
-    min_delta : float, default=0.0
-        See `patience`.
-    fold_racing : bool, default=False
-        Whether to stop a trial between folds as soon as its mean, plus two standard errors, is
-        below the best trial's on the same folds. Such a trial is never the best.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the search; the estimators have their own.
-    scoring : str, callable, list, tuple or dict, default=None
-        As in :class:`~sklearn.model_selection.GridSearchCV`. Of several metrics, the one named by
-        `refit` guides the search, else the first.
-    n_jobs : int, default=None
-        Number of trials under way at once, by joblib: processes, threads or a Dask cluster,
-        whatever :func:`joblib.parallel_config` says.
-    refit : bool, str or callable, default=True
-        As in :class:`~sklearn.model_selection.GridSearchCV`.
-    cv : int, cross-validation generator or iterable, default=None
-        As in :class:`~sklearn.model_selection.GridSearchCV`. The splits are made once.
-    verbose : int, default=0
-        1 logs each new best score, 2 each trial, at level INFO of the logger ``"skstruct"``; they
-        appear on stderr unless the program has set up logging.
-    pre_dispatch : int or str, default="n_jobs"
-        Number of trials given to the workers at once.
-    error_score : "raise" or float, default=np.nan
-        Score of a fold whose fit or score raises; ``"raise"`` ends the search with the error. A
-        failed trial costs only itself; one :class:`~sklearn.exceptions.FitFailedWarning` at the
-        end counts them.
-    return_train_score : bool, default=False
-        Whether to score the training samples too.
+    {engine_parameters}
 
     Attributes
     ----------
-    best_estimator_ : estimator
-        The best candidate, fitted to all data. With `refit`.
-    best_score_ : float
-        Its mean cross-validated score.
-    best_params_ : dict
-        Its parameters.
-    best_index_ : int
-        Its place in ``cv_results_``.
     cv_results_ : dict of ndarrays of shape (n_trials,)
         As scikit-learn's searches form it, in the order of asking, with the number of the arm in
         ``cv_results_["arm"]``.
-    trials_ : list of dict
-        What the journal says of each trial; see :func:`read_journal`.
     arm_summary_ : dict of arrays of shape (n_arms,)
         ``"name"``, ``"n_pulls"``, ``"best_score"``, ``"alive"``, and ``"eliminated_at"``: the
         number of results when the policy dropped the arm, NaN if it did not.
     policy_trace_ : list of (int, ndarray, ndarray)
         Number of results, lower and upper bounds of the arms at the end of each round.
-    stop_reason_ : {"n_iter", "time_budget", "patience", "exhausted", "callback", "interrupted"}
-        Why the search ended.
-    n_resumed_ : int
-        Number of trials that the journal had at the beginning.
-    search_time_ : float
-        Seconds of the search, without the last fit.
-    overhead_time_ : float
-        Seconds of it spent on choosing trials and keeping them.
-    overhead_times_ : dict of float
-        The same by ``"ask"``, ``"tell"`` and ``"store"``.
-    refit_time_ : float
-        Seconds of the last fit.
-    scorer_ : callable or dict of callables
-        The scorers.
-    n_splits_ : int
-        Number of folds.
-    multimetric_ : bool
-        Whether there are several metrics.
-    estimator_ : estimator
-        The estimator whose parameters were searched.
-    classes_ : ndarray of shape (n_classes,)
-        Of the best estimator, if it is a classifier.
-    n_features_in_ : int
-        Number of features, if the best estimator has counted them.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if the best estimator has seen any.
+    {engine_attributes}
 
     Raises
     ------
@@ -220,6 +135,7 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
 
     _parameter_constraints: dict = {
         **BaseAskTellSearchCV._parameter_constraints,
+        "estimator": [HasMethods(["fit"]), None],
         "policy": [str, ArmPolicy],
         "policy_params": [dict, None],
         "sampler": [str, callable],
@@ -259,7 +175,22 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
         return_train_score=False,
     ):
         super().__init__(
-            estimator=estimator,
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            start_from_defaults=start_from_defaults,
+            time_budget=time_budget,
+            trial_timeout=trial_timeout,
+            memory_limit=memory_limit,
+            journal=journal,
+            journal_sync=journal_sync,
+            synchronous=synchronous,
+            warm_start_from=warm_start_from,
+            initial_params=initial_params,
+            patience=patience,
+            min_delta=min_delta,
+            fold_racing=fold_racing,
+            random_state=random_state,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
@@ -269,25 +200,10 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
-        self.param_distributions = param_distributions
-        self.n_iter = n_iter
         self.policy = policy
         self.policy_params = policy_params
         self.sampler = sampler
         self.sampler_params = sampler_params
-        self.start_from_defaults = start_from_defaults
-        self.time_budget = time_budget
-        self.trial_timeout = trial_timeout
-        self.memory_limit = memory_limit
-        self.journal = journal
-        self.journal_sync = journal_sync
-        self.synchronous = synchronous
-        self.warm_start_from = warm_start_from
-        self.initial_params = initial_params
-        self.patience = patience
-        self.min_delta = min_delta
-        self.fold_racing = fold_racing
-        self.random_state = random_state
 
     @classmethod
     def conformance_instances(cls):

@@ -120,7 +120,7 @@ class Sandbox:
             "DIED": f"The process of the trial died{self._cause_of_death()}.",
         }[state]
         self.close()
-        return failure(self.task, state, error, cost)
+        return failure(self.task, job, state, error, cost)
 
     def close(self):
         """Kill the child and all that it has started."""

@@ -8,7 +8,8 @@ Jobs are made one at a time, when a worker is free:
 and each result is first finished in the store, then told to the core. joblib pulls the jobs from
 the thread that received a result while the main thread reads results, so core and store are used
 under one lock, and nothing in here waits for a result while it makes a job. An ask may be several
-results behind: what is pending counts in the core.
+results behind: what is pending counts in the core. A core that can say nothing before all that is
+pending has been told asks for `WAIT`: what is under way is then finished first.
 
 A worker that dies takes down the whole pool and does not say which trial it had. The trials that
 were under way are then run again, each alone: one that kills its worker again is recorded DIED.
@@ -19,15 +20,17 @@ import threading
 import time
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import joblib
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
-from skstruct.model_selection._core import TrialResult
+from skstruct.model_selection._core import WAIT
 from skstruct.model_selection._store import UNFINISHED
-from skstruct.model_selection._worker import Job, evaluate, failure
+from skstruct.model_selection._worker import evaluate, failure
 
+ROUNDING = 1e-9  # of a sum of shares
 POLL_SECONDS = 0.1  # between looks at what other processes do when there is nothing else to do
 
 
@@ -40,10 +43,12 @@ class SearchLoop:
         Asks and is told.
     store : MemoryStore or SQLiteStore
         Opened.
-    spaces : list of Space
-        One an arm.
+    search : BaseAskTellSearchCV
+        Says by ``_params(proposal)``, ``_job(number, proposal, params)`` and
+        ``_trial_result(trial)`` what a proposal means and what the core is told of it.
     n_iter : int
-        Number of trials, those of earlier searches and of other processes included.
+        Number of trials of full effort to spend, those of earlier searches and of other processes
+        included; a trial at a level counts as its share.
     time_budget : float or None
         Seconds after which no trial is begun.
     patience : int or None
@@ -72,7 +77,7 @@ class SearchLoop:
         self,
         core,
         store,
-        spaces,
+        search,
         *,
         n_iter,
         time_budget=None,
@@ -83,7 +88,7 @@ class SearchLoop:
     ):
         self.core = core
         self.store = store
-        self.spaces = spaces
+        self.search = search
         self.n_iter = n_iter
         self.time_budget = time_budget
         self.patience = patience
@@ -96,7 +101,9 @@ class SearchLoop:
         self.times = {"ask": 0.0, "tell": 0.0, "store": 0.0}
         self._begin = time.perf_counter()
         self._lock = threading.RLock()
-        self._asked = set()  # numbers that the core knows of
+        self._asked = {}  # number -> Proposal that the core knows of
+        self._spent = 0.0  # sum of their shares
+        self._within = set()  # those asked before the budget was spent
         self._running = {}  # number -> Trial, claimed here
         self._news = []  # finished, not yet shown to on_trial
         self._error = None  # raised while a job was made
@@ -137,9 +144,9 @@ class SearchLoop:
         while True:
             job = self._next_job()
             self._announce()
-            others = self._asked - self.trials.keys() - self._running.keys()
-            others = [number for number in others if number < self.n_iter]
-            if job is not None or self.stop_reason not in ("n_iter", "exhausted") or not others:
+            others = self._within - self.trials.keys() - self._running.keys()
+            is_over = self.stop_reason not in (None, "n_iter", "exhausted")
+            if job is not None or is_over or not others:
                 return job
             self.stop_reason = None
             time.sleep(POLL_SECONDS)
@@ -168,7 +175,7 @@ class SearchLoop:
             leader = None
             if self.fold_racing and self._best is not None:
                 leader = tuple(guiding_scores(self._best.result))
-            return Job(trial.number, params, leader)
+            return replace(self._job(trial, params), leader=leader)
 
     def _claim(self):
         """Return a trial claimed for this process and its parameters, or (None, None)."""
@@ -177,20 +184,27 @@ class SearchLoop:
             self.stop_reason = reason
             return None, None
         if (trial := self.store.reclaim()) is not None:
-            return trial, self._decode(trial.proposal)
-        if len(self._asked) >= self.n_iter:
+            return trial, self.search._params(trial.proposal)
+        if self._spent >= self.n_iter - ROUNDING:
             self.stop_reason = "n_iter"
             return None, None
         begin = time.perf_counter()
         proposal = self.core.ask()
-        params = None if proposal is None else self._decode(proposal)
+        params = None if proposal in (None, WAIT) else self.search._params(proposal)
         self.times["ask"] += time.perf_counter() - begin
         if proposal is None:
             self.stop_reason = "exhausted"
+        if params is None:
             return None, None
         trial = self.store.claim(proposal, self._readable(params))
-        self._asked.add(trial.number)
+        self._count(trial)
         return trial, params
+
+    def _count(self, trial):
+        if self._spent < self.n_iter - ROUNDING:
+            self._within.add(trial.number)
+        self._asked[trial.number] = trial.proposal
+        self._spent += trial.proposal.share
 
     def _reason_to_stop(self):
         if self.patience is not None and self._stale >= self.patience:
@@ -200,15 +214,15 @@ class SearchLoop:
             return "time_budget"
         return None
 
-    def _decode(self, proposal):
-        return self.spaces[proposal.arm].decode(proposal.u)
+    def _job(self, trial, params):
+        return self.search._job(trial.number, trial.proposal, params)
 
     def _take_in(self):
         """Bring the core up to date with what other processes have asked and finished."""
         for trial in self.store.changes():
             if trial.number not in self._asked:
                 self.core.observe(trial.proposal)
-                self._asked.add(trial.number)
+                self._count(trial)
             if trial.state not in UNFINISHED:
                 self._learn(trial)
 
@@ -235,16 +249,17 @@ class SearchLoop:
     def _learn(self, trial):
         begin = time.perf_counter()
         self.trials[trial.number] = trial
-        score = trial.result["score"]
-        score = float("nan") if score is None else score
-        result = trial.result
-        self.core.tell(TrialResult(trial.proposal, score, result["cost"], result["se"]))
+        result = self.search._trial_result(trial)
+        self.core.tell(result)
         self.times["tell"] += time.perf_counter() - begin
-        self._stale += 1
-        if score > self._target + self.min_delta:
+        score, is_whole = result.score, trial.proposal.is_whole
+        self._stale += is_whole
+        if is_whole and score > self._target + self.min_delta:
             self._target, self._stale = score, 0
-        is_best = trial.state == "COMPLETE" and (
-            self._best is None or score > self._best.result["score"]
+        is_best = (
+            is_whole
+            and trial.state == "COMPLETE"
+            and (self._best is None or score > self._best.result["score"])
         )
         if is_best:
             self._best = trial
@@ -261,8 +276,8 @@ class SearchLoop:
         """Run again, one at a time, the trials that were under way when a worker died."""
         with self._lock:
             jobs = [
-                Job(number, self._decode(trial.proposal))
-                for number, trial in sorted(self._running.items())
+                self._job(trial, self.search._params(trial.proposal))
+                for _, trial in sorted(self._running.items())
             ]
         for job in jobs:
             begin = time.perf_counter()
@@ -271,7 +286,7 @@ class SearchLoop:
             except BrokenExecutor as error:
                 reason = f"The worker of the trial died: {error}"
                 cost = time.perf_counter() - begin
-                number, outcome = job.number, failure(task, "DIED", reason, cost)
+                number, outcome = job.number, failure(task, job, "DIED", reason, cost)
             self._tell(number, outcome)
 
 

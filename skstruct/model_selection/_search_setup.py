@@ -52,7 +52,8 @@ def bind(search, X, y, seed):
         arms = _default_arms(search, X, y, seed)
         bound.estimator, bound.param_distributions = cash_space(arms)
         return bound, list(arms)
-    if search.param_distributions is None:
+    bound.param_distributions = search._distributions()
+    if bound.param_distributions is None:
         bound.param_distributions = registry.search_space(search.estimator)
     if isinstance(bound.param_distributions, dict):
         bound.param_distributions = [bound.param_distributions]
@@ -126,6 +127,22 @@ def guess_task(y):
     values = np.asarray(y)
     many = values.dtype.kind in "iuf" and len(np.unique(values)) > MOST_CLASSES
     return "regression" if many else "classification"
+
+
+def one_space(search, distributions):
+    """Refuse several arms: the search is over one space.
+
+    Raises
+    ------
+    ValueError
+        If `distributions` is a list of more or less than one dict.
+    """
+    if isinstance(distributions, list) and len(distributions) != 1:
+        raise ValueError(
+            f"{type(search).__name__} searches one space: param_distributions must be one dict, "
+            f"got a list of {len(distributions)}. RisingBanditSearchCV searches several."
+        )
+    return distributions
 
 
 def name_arms(estimator, distributions):

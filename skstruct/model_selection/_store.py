@@ -28,7 +28,7 @@ from skstruct.model_selection._process import identity, is_alive
 
 UNFINISHED = ("RUNNING", "LOST")
 
-_COLUMNS = "number, state, arm, u, level, params, result, error, started, finished"
+_COLUMNS = "number, state, arm, u, level, split, params, result, error, started, finished"
 _OWNED = "number = ? AND state = 'RUNNING' AND host = ? AND pid = ? AND pid_start = ?"
 
 
@@ -252,12 +252,14 @@ class SQLiteStore:
         self._last += 1
         trial = Trial(self._last, "RUNNING", proposal, params, started=time.time())
         self._connection.execute(
-            "INSERT INTO trial VALUES (?, 'RUNNING', ?, ?, ?, ?, NULL, NULL, ?, ?, ?, ?, NULL)",
+            "INSERT INTO trial (number, state, arm, u, level, split, params, host, pid, "
+            "pid_start, started) VALUES (?, 'RUNNING', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 trial.number,
                 proposal.arm,
                 json.dumps(proposal.u),
                 proposal.level,
+                proposal.split,
                 json.dumps(params),
                 *self._identity,
                 trial.started,
@@ -316,7 +318,9 @@ def read_journal(path):
     trials : list of dict
         One a trial in the order of asking, with the keys ``number``, ``state`` (``"COMPLETE"``,
         ``"FAILED"``, ``"TIMEOUT"``, ``"MEMORY"``, ``"DIED"``, ``"PRUNED"``, ``"RUNNING"`` or
-        ``"LOST"``), ``arm`` (int), ``arm_name``, ``params`` (dict; objects by their `repr`),
+        ``"LOST"``), ``arm`` (int), ``arm_name``, ``level`` (share of the full effort; None is
+        all), ``split`` (number of the only split; None is all folds), ``params`` (dict; objects by
+        their `repr`),
         ``score`` (mean of the metric that guides the search; None where there is none), ``cost``
         (seconds), ``result`` (dict: scores and times fold by fold), ``error`` (end of the
         traceback or None), ``started`` and ``finished`` (seconds since the epoch).
@@ -371,6 +375,8 @@ def as_record(trial, arm_names):
         "state": trial.state,
         "arm": trial.proposal.arm,
         "arm_name": arm_names[trial.proposal.arm],
+        "level": trial.proposal.level,
+        "split": trial.proposal.split,
         "params": trial.params,
         "score": result.get("score"),
         "cost": result.get("cost"),
@@ -382,7 +388,7 @@ def as_record(trial, arm_names):
 
 
 def _trial(row):
-    number, state, arm, u, level, params, result, error, started, finished = row
-    proposal = Proposal(arm, tuple(json.loads(u)), level)
+    number, state, arm, u, level, split, params, result, error, started, finished = row
+    proposal = Proposal(arm, tuple(json.loads(u)), level, split)
     result = None if result is None else json.loads(result)
     return Trial(number, state, proposal, json.loads(params), result, error, started, finished)

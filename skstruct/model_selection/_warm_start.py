@@ -116,7 +116,8 @@ def _read_results(source, metric):
         return []
     if isinstance(source, (str, PathLike)):
         rows = read_journal(source)
-        return [(row["params"], row["score"]) for row in rows if row["state"] == "COMPLETE"]
+        whole = (row for row in rows if row["level"] is None and row["split"] is None)
+        return [(row["params"], row["score"]) for row in whole if row["state"] == "COMPLETE"]
     table = getattr(source, "cv_results_", source)
     try:
         scores = [float(score) for score in table[f"mean_test_{metric}"]]

@@ -12,7 +12,7 @@ import cloudpickle
 import numpy as np
 from sklearn.base import clone
 
-from skstruct._validation import _fit_and_score
+from skstruct._validation import _fit_and_score, _safe_split
 
 TRACEBACK_TAIL = 2000  # characters of a traceback that are kept
 
@@ -29,11 +29,17 @@ class Job:
         Parameters to set on the estimator.
     leader : tuple of float or None
         Scores of the best trial so far, fold by fold, if the folds race against it.
+    folds : tuple of int or None
+        Numbers of the folds to run; None is all.
+    n_train : int or None
+        Number of training samples to take of each fold: its ``folds.prefix``; None is all.
     """
 
     number: int
     params: dict
     leader: tuple | None = None
+    folds: tuple | None = None
+    n_train: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,15 @@ class Task:
     ----------
     estimator : estimator
         Cloned for every fit.
-    folds : list of (train, test)
+    folds : sequence of (train, test)
         Indices of the samples, the same for every trial.
     scorer : callable
         As :func:`sklearn.metrics.check_scoring` or a multi-metric scorer.
     metric : str or None
         The metric that guides the search; None stands for the first one the scorer returns.
+    measures : dict of {str: callable}
+        What to measure besides the scores: called with the fitted estimator, X and y of the test
+        samples, they return a number. What raises is not measured.
     fit_params, score_params : dict
         Metadata for ``fit`` and for the scorer.
     return_train_score : bool
@@ -70,6 +79,7 @@ class Task:
     folds: list
     scorer: object
     metric: str | None
+    measures: dict
     fit_params: dict
     score_params: dict
     return_train_score: bool
@@ -91,7 +101,8 @@ class Outcome:
     result : dict
         ``test`` and ``train``: {metric: [score of each fold, None for no number]};
         ``fit_time`` and ``score_time``: [seconds of each fold, None where none was run];
-        ``failed``: [folds that raised]; ``multimetric``: whether the scorer returned a dict;
+        ``failed``: [folds that raised]; ``measures``: {name: [number of each fold, or None]};
+        ``multimetric``: whether the scorer returned a dict;
         ``metric``: the one that guides the search; ``score``: its mean or None; ``se``: its
         standard error over the folds; ``cost``: seconds of the whole trial. Fit for JSON.
     error : str or None
@@ -106,15 +117,16 @@ class Outcome:
     exception: Exception | None = None
 
 
-def failure(task, state, error, cost):
+def failure(task, job, state, error, cost):
     """Return the outcome of a trial that has left no result of its own."""
-    nothing = [None] * len(task.folds)
+    nothing = [None] * len(_fold_numbers(task, job))
     result = {
         "test": {},
         "train": {},
         "fit_time": nothing,
         "score_time": nothing,
-        "failed": list(range(len(task.folds))),
+        "failed": list(range(len(nothing))),
+        "measures": dict.fromkeys(task.measures, nothing),
         "multimetric": False,
         "metric": task.metric,
         "score": None,
@@ -156,13 +168,15 @@ def evaluate_trial(X, y, task, job):
     scorer = _RecordingScorer(task.scorer, task.error_score)
     runs, failed, error, memory = [], [], None, False
     candidate = None
-    for k, (train, test) in enumerate(task.folds):
+    numbers = _fold_numbers(task, job)
+    for k, number in enumerate(numbers):
         start = time.perf_counter()
         try:
+            train, test = _samples(task, job, number)
             if candidate is None:  # set once: cloning a pipeline takes longer than all else here
                 candidate = clone(task.estimator).set_params(**clone(job.params, safe=False))
             run = _fit_and_score(
-                candidate if k == len(task.folds) - 1 else clone(candidate),
+                candidate if k == len(numbers) - 1 else clone(candidate),
                 X,
                 y,
                 scorer=scorer,
@@ -174,12 +188,15 @@ def evaluate_trial(X, y, task, job):
                 score_params=task.score_params,
                 return_train_score=task.return_train_score,
                 return_times=True,
+                return_estimator=bool(task.measures),
                 error_score="raise",
             )
+            if task.measures:
+                run["measures"] = _measure(task, run.pop("estimator"), X, y, train, test)
         except Exception as exception:
             if task.error_score == "raise":
                 exception.add_note(f"Raised in fold {k} of trial {job.number}: {job.params!r}")
-                return _raised(task, exception, time.perf_counter() - begin)
+                return _raised(task, job, exception, time.perf_counter() - begin)
             error = error or _tail(exception)
             memory = memory or isinstance(exception, MemoryError)
             failed.append(k)
@@ -191,19 +208,42 @@ def evaluate_trial(X, y, task, job):
         runs.append(run)
         if job.leader is not None and _is_beaten(_scores(runs, task.metric), job.leader):
             break
-    result = _collect(task, runs, failed, time.perf_counter() - begin)
+    result = _collect(task, len(numbers), runs, failed, time.perf_counter() - begin)
     error = error or scorer.error
     if failed:
         return Outcome("MEMORY" if memory else "FAILED", {**result, "score": None}, error)
-    if len(runs) < len(task.folds):
+    if len(runs) < len(numbers):
         return Outcome("PRUNED", _against(job.leader, result), error)
     if result["score"] is None:
         return Outcome("FAILED", result, error or "The score is not a finite number.")
     return Outcome("COMPLETE", result, error)
 
 
-def _raised(task, exception, cost):
-    outcome = failure(task, "FAILED", _tail(exception), cost)
+def _fold_numbers(task, job):
+    return range(len(task.folds)) if job.folds is None else job.folds
+
+
+def _samples(task, job, number):
+    """Return the training and the test samples of a fold, as many as the job is to see."""
+    if job.n_train is None:
+        return task.folds[number]
+    return task.folds.prefix(number, job.n_train)
+
+
+def _measure(task, estimator, X, y, train, test):
+    """Return {name: number or None} of a fitted estimator; what raises is not measured."""
+    X_test, y_test = _safe_split(estimator, X, y, test, train)
+    measured = {}
+    for name, measure in task.measures.items():
+        try:
+            measured[name] = _number(measure(estimator, X_test, y_test))
+        except Exception:
+            measured[name] = None
+    return measured
+
+
+def _raised(task, job, exception, cost):
+    outcome = failure(task, job, "FAILED", _tail(exception), cost)
     try:
         cloudpickle.loads(cloudpickle.dumps(exception))
     except Exception:  # it would not reach the process of the search
@@ -260,8 +300,7 @@ def _against(leader, result):
     return {**result, "score": float(score)}
 
 
-def _collect(task, runs, failed, cost):
-    n_folds = len(task.folds)
+def _collect(task, n_folds, runs, failed, cost):
     pad = [None] * (n_folds - len(runs))
 
     def by_metric(key):
@@ -280,6 +319,10 @@ def _collect(task, runs, failed, cost):
         "fit_time": [run["fit_time"] for run in runs] + pad,
         "score_time": [run["score_time"] for run in runs] + pad,
         "failed": failed,
+        "measures": {
+            name: [run.get("measures", {}).get(name) for run in runs] + pad
+            for name in task.measures
+        },
         "multimetric": multimetric,
         "metric": (task.metric or first) if multimetric else first,
         "score": float(np.mean(scores)) if whole else None,

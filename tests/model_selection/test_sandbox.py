@@ -25,6 +25,7 @@ def make_task(estimator=None, *, timeout=None, memory_limit=None, error_score=np
         folds=FOLDS,
         scorer=check_scoring(estimator),
         metric=None,
+        measures={},
         fit_params={},
         score_params={},
         return_train_score=False,

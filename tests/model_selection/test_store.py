@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -242,3 +243,21 @@ def test_processes_that_race_number_without_gap_or_repeat(path):
     numbers = [int(line) for d in done for line in d.stdout.split()]
     assert sorted(numbers) == list(range(100))
     assert [trial["number"] for trial in read_journal(path)] == list(range(100))
+
+
+def test_a_journal_of_an_earlier_version_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "journal"
+    store = SQLiteStore(path)
+    store.open({}, {"arm_names": ["only"]})
+    with store.transaction():
+        store.claim(Proposal(0, (0.5,)), {})
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE trial DROP COLUMN split")
+        connection.commit()
+    with pytest.raises(ValueError, match="of an earlier version"):
+        read_journal(path)
+    with closing(SQLiteStore(path)) as store:
+        [trial] = store.changes()
+    assert trial.proposal == Proposal(0, (0.5,), None, None)
+    assert [row["split"] for row in read_journal(path)] == [None]
