@@ -22,11 +22,13 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
 
-from skstruct.tensor._functional_tucker_fast import between, filtered, smoothed, sum_products
+from skstruct.tensor._functional_sums_fast import sum_products
+from skstruct.tensor._functional_tucker_fast import between, filtered, smoothed
 
 A0 = B0 = 1e-3
 LENGTH, SHORTEST, LONGEST = 0.3, 0.01, 5.0  # prior median and range, in units of the range of x
 LENGTH_EVERY = 5  # sweeps
+REACH = 3.0  # by which a length scale may change at a time
 MIN_SWEEPS = 12
 START_COV = 1e-3
 BLOCK = 2**16  # numbers of T_x that are made at a time
@@ -76,10 +78,10 @@ class Chain:
             log_mean = filtered(self.gaps, length, self.smooth, Lambda, eta, *room)
             return -log_mean - log_prior(length)
 
+        low, high = max(self.length / REACH, SHORTEST), min(self.length * REACH, LONGEST)
         found = minimize_scalar(
-            loss, bounds=(np.log(SHORTEST), np.log(LONGEST)), method="bounded",
-            options={"xatol": 0.05},
-        )  # fmt: skip
+            loss, bounds=(np.log(low), np.log(high)), method="bounded", options={"xatol": 0.1}
+        )
         if found.fun < loss(np.log(self.length)):
             self.length = float(np.exp(found.x))
 

@@ -1,4 +1,4 @@
-"""Chains of functions with a Matern prior, filtered and smoothed; sums of products over entries.
+"""Chains of functions with a Matern prior, filtered and smoothed.
 
 The state of R independent functions at a coordinate is s = (f, f' / L), or f alone for nu = 1/2,
 each part R numbers, with prior N(0, I). Over a gap, with x = gap / length (nu = 1/2) or
@@ -170,6 +170,29 @@ cdef void absorb(const double* Z, const double* z, const double* P, Py_ssize_t R
             P_out[j * d + i] = P_out[i * d + j]
 
 
+cdef double forth(Py_ssize_t R, Py_ssize_t d, const double[::1] gaps, double length,
+                  const double[:, :, ::1] Lambda, const double[:, ::1] eta, double[:, ::1] m,
+                  double[:, :, ::1] P, double[:, :, ::1] Z, double[:, ::1] z,
+                  double* mean) noexcept nogil:
+    cdef Py_ssize_t i, j, k
+    cdef double* cov = mean + d
+    cdef double* work = cov + d * d
+    cdef double log_mean = 0
+    cdef Step step
+    for i in range(eta.shape[0]):
+        k = i % m.shape[0]
+        step = step_over(gaps[i], length, d > R)
+        propagate(&step, mean, cov, R, d > R, mean, cov)
+        for j in range(d):
+            m[k, j] = mean[j]
+        for j in range(d * d):
+            (&P[k, 0, 0])[j] = cov[j]
+        log_mean += weigh(mean, cov, &Lambda[i, 0, 0], &eta[i, 0], R, d, &Z[k, 0, 0], &z[k, 0],
+                          work)
+        absorb(&Z[k, 0, 0], &z[k, 0], &P[k, 0, 0], R, d, mean, cov, work)
+    return log_mean
+
+
 def filtered(const double[::1] gaps, double length, bint smooth, const double[:, :, ::1] Lambda,
              const double[:, ::1] eta, double[:, ::1] m, double[:, :, ::1] P,
              double[:, :, ::1] Z, double[:, ::1] z):
@@ -178,26 +201,14 @@ def filtered(const double[::1] gaps, double length, bint smooth, const double[:,
     gaps[i] is the distance from knot i - 1, inf for the first. What is predicted for knot i is
     written to m[i] and P[i], or always to the first two if there are no more.
     """
-    cdef Py_ssize_t D = eta.shape[0], R = eta.shape[1], d = 2 * R if smooth else R, i, j, k
-    cdef Py_ssize_t modulus = m.shape[0]
+    cdef Py_ssize_t R = eta.shape[1], d = 2 * R if smooth else R
     cdef double[::1] room = np.zeros(d + d * d + 2 * R * (R + d + 1))
-    cdef double* mean = &room[0]
-    cdef double* cov = mean + d
-    cdef double* work = cov + d * d
-    cdef double log_mean = 0
-    cdef Step step
+    cdef double log_mean
     with nogil:
-        for i in range(D):
-            k = i % modulus
-            step = step_over(gaps[i], length, smooth)
-            propagate(&step, mean, cov, R, smooth, mean, cov)
-            for j in range(d):
-                m[k, j] = mean[j]
-            for j in range(d * d):
-                (&P[k, 0, 0])[j] = cov[j]
-            log_mean += weigh(mean, cov, &Lambda[i, 0, 0], &eta[i, 0], R, d, &Z[k, 0, 0],
-                              &z[k, 0], work)
-            absorb(&Z[k, 0, 0], &z[k, 0], &P[k, 0, 0], R, d, mean, cov, work)
+        if R == 3 and smooth:  # the default: the compiler unrolls the loops
+            log_mean = forth(3, 6, gaps, length, Lambda, eta, m, P, Z, z, &room[0])
+        else:
+            log_mean = forth(R, d, gaps, length, Lambda, eta, m, P, Z, z, &room[0])
     return log_mean
 
 
@@ -223,55 +234,65 @@ cdef void posterior(const double* m, const double* P, const double* l, const dou
             cov[j * R + i] = sums
 
 
-def smoothed(const double[::1] gaps, double length, bint smooth, const double[:, ::1] m,
-             const double[:, :, ::1] P, const double[:, :, ::1] Z, const double[:, ::1] z,
-             double[:, ::1] l, double[:, :, ::1] H, double[:, ::1] mean, double[:, :, ::1] cov):
-    """Go back through the knots: l and H before each, and the posterior of f at each."""
-    cdef Py_ssize_t D = m.shape[0], d = m.shape[1], R = z.shape[1], t, i, j, k
-    cdef double[::1] room = np.zeros(d + d * d + 2 * d * R + d)
-    cdef double* right = &room[0]
+cdef void back(Py_ssize_t R, Py_ssize_t d, const double[::1] gaps, double length,
+               const double[:, ::1] m, const double[:, :, ::1] P, const double[:, :, ::1] Z,
+               const double[:, ::1] z, double[:, ::1] l, double[:, :, ::1] H, double[:, ::1] mean,
+               double[:, :, ::1] cov, double* right) noexcept nogil:
+    cdef Py_ssize_t D = m.shape[0], t, i, j, k
     cdef double* hessian = right + d
     cdef double* Y = hessian + d * d
     cdef double* W = Y + d * R
     cdef double* work = W + d * R
     cdef double sums
     cdef Step step
-    with nogil:
-        for t in range(D - 1, -1, -1):
-            if t < D - 1:
-                step = step_over(gaps[t + 1], length, smooth)
-                pull_back(&step, &l[t + 1, 0], &H[t + 1, 0, 0], R, smooth, right, hessian)
-            for i in range(d):  # Y = P_f Z, W = H Y
-                for j in range(R):
-                    sums = 0
-                    for k in range(R):
-                        sums += P[t, i, k] * Z[t, k, j]
-                    Y[i * R + j] = sums
-            for i in range(d):
-                l[t, i] = right[i]
-                for j in range(R):
-                    sums = 0
-                    for k in range(d):
-                        sums += hessian[i * d + k] * Y[k * R + j]
-                    W[i * R + j] = sums
-                for j in range(d):
-                    H[t, i, j] = hessian[i * d + j]
-            for i in range(R):
-                l[t, i] -= z[t, i]
+    for t in range(D - 1, -1, -1):
+        if t < D - 1:
+            step = step_over(gaps[t + 1], length, d > R)
+            pull_back(&step, &l[t + 1, 0], &H[t + 1, 0, 0], R, d > R, right, hessian)
+        for i in range(d):  # Y = P_f Z, W = H Y
+            for j in range(R):
+                sums = 0
+                for k in range(R):
+                    sums += P[t, i, k] * Z[t, k, j]
+                Y[i * R + j] = sums
+        for i in range(d):
+            l[t, i] = right[i]
+            for j in range(R):
+                sums = 0
                 for k in range(d):
-                    l[t, i] -= Y[k * R + i] * right[k]
-                for j in range(i + 1):
-                    sums = Z[t, i, j] - W[i * R + j] - W[j * R + i]
-                    for k in range(d):
-                        sums += Y[k * R + i] * W[k * R + j]
-                    H[t, i, j] += sums
-                for j in range(R, d):
-                    H[t, j, i] -= W[j * R + i]
-            for i in range(d):  # rounding that is not symmetric would grow on the way
-                for j in range(i):
-                    H[t, j, i] = H[t, i, j]
-            posterior(&m[t, 0], &P[t, 0, 0], &l[t, 0], &H[t, 0, 0], R, d, &mean[t, 0],
-                      &cov[t, 0, 0], work)
+                    sums += hessian[i * d + k] * Y[k * R + j]
+                W[i * R + j] = sums
+            for j in range(d):
+                H[t, i, j] = hessian[i * d + j]
+        for i in range(R):
+            l[t, i] -= z[t, i]
+            for k in range(d):
+                l[t, i] -= Y[k * R + i] * right[k]
+            for j in range(i + 1):
+                sums = Z[t, i, j] - W[i * R + j] - W[j * R + i]
+                for k in range(d):
+                    sums += Y[k * R + i] * W[k * R + j]
+                H[t, i, j] += sums
+            for j in range(R, d):
+                H[t, j, i] -= W[j * R + i]
+        for i in range(d):  # rounding that is not symmetric would grow on the way
+            for j in range(i):
+                H[t, j, i] = H[t, i, j]
+        posterior(&m[t, 0], &P[t, 0, 0], &l[t, 0], &H[t, 0, 0], R, d, &mean[t, 0],
+                  &cov[t, 0, 0], work)
+
+
+def smoothed(const double[::1] gaps, double length, bint smooth, const double[:, ::1] m,
+             const double[:, :, ::1] P, const double[:, :, ::1] Z, const double[:, ::1] z,
+             double[:, ::1] l, double[:, :, ::1] H, double[:, ::1] mean, double[:, :, ::1] cov):
+    """Go back through the knots: l and H before each, and the posterior of f at each."""
+    cdef Py_ssize_t d = m.shape[1], R = z.shape[1]
+    cdef double[::1] room = np.zeros(d + d * d + 2 * d * R + d)
+    with nogil:
+        if R == 3 and smooth:
+            back(3, 6, gaps, length, m, P, Z, z, l, H, mean, cov, &room[0])
+        else:
+            back(R, d, gaps, length, m, P, Z, z, l, H, mean, cov, &room[0])
 
 
 def between(const int64_t[::1] left, const double[::1] before, const double[::1] after,
@@ -308,38 +329,3 @@ def between(const int64_t[::1] left, const double[::1] before, const double[::1]
                 pull_back(&step, &l[left[n] + 1, 0], &H[left[n] + 1, 0, 0], R, smooth, right,
                           hessian)
             posterior(state, spread, right, hessian, R, d, &mean[n, 0], &cov[n, 0, 0], work)
-
-
-def sum_products(const int64_t[::1] order, const int64_t[::1] ends, Py_ssize_t first,
-                 const int64_t[:, ::1] index, const double[::1] values, const int64_t[::1] starts,
-                 const int64_t[::1] sizes, const double[::1] coef, double[:, ::1] out):
-    """out[x - first] = sum over the entries n of knot x of coef[n] (x)_j values_j[index[n, j]].
-
-    The entries of knot x are order[ends[x]:ends[x + 1]]; values_j, of rows of sizes[j] numbers,
-    begins at starts[j] of values. A mode of size 0 is left out.
-    """
-    cdef Py_ssize_t n_modes = sizes.shape[0], width = out.shape[1], x, n, j, e, a, b, length, s
-    cdef double[::1] room = np.empty(2 * width)
-    cdef double* product
-    cdef double* longer
-    cdef const double* v
-    with nogil:
-        for x in range(out.shape[0]):
-            for a in range(width):
-                out[x, a] = 0
-            for e in range(ends[first + x], ends[first + x + 1]):
-                n = order[e]
-                product, longer = &room[0], &room[width]
-                product[0], length = coef[n], 1
-                for j in range(n_modes):
-                    s = sizes[j]
-                    if s == 0:
-                        continue
-                    v = &values[starts[j] + index[n, j] * s]
-                    for a in range(length):
-                        for b in range(s):
-                            longer[a * s + b] = product[a] * v[b]
-                    length *= s
-                    product, longer = longer, product
-                for a in range(width):
-                    out[x, a] += product[a]

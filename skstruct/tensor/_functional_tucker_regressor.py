@@ -41,7 +41,8 @@ from skstruct.tensor._chebyshev_fit import MAX_CORE, scattered_fit, standardized
 from skstruct.tensor._functional_tucker import LENGTH, Chain, Posterior, multilinear
 
 AUTO_RANK, AUTO_CORE = 3, 128  # rank of "auto", and elements of the core that it keeps within
-START_SIZE, START_SWEEPS, START_ALPHA = 16, 15, 1e-2
+START_SIZE, START_SWEEPS, START_ROUNDS = 16, 15, 4
+START_ALPHA, LEAST_ALPHA = 1e-2, 1e-10  # penalty, which falls to the variance of the noise
 BLOCK = 2**20  # numbers of moments that predict makes at a time
 
 
@@ -352,10 +353,16 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         n = tuple(
             max(r, min(len(t) // 2, START_SIZE)) for r, t in zip(self.rank_, knots, strict=True)
         )
-        core, factors, _, _ = scattered_fit(
-            2 * x - 1, y, weight, n, self.rank_, alpha=START_ALPHA, smoothness=1.0,
-            max_iter=START_SWEEPS, random_state=random_state,
-        )  # fmt: skip
+        alpha = START_ALPHA
+        for _ in range(START_ROUNDS):
+            core, factors, objectives, _ = scattered_fit(
+                2 * x - 1, y, weight, n, self.rank_, alpha=alpha, smoothness=1.0,
+                max_iter=START_SWEEPS, random_state=random_state,
+            )  # fmt: skip
+            variance = (objectives[-1] - alpha * np.sum(core**2)) / weight.sum()
+            if variance > 0.5 * alpha:
+                break
+            alpha = max(variance, LEAST_ALPHA)  # with more, weak components would be lost
         values = []
         for k, (t, C) in enumerate(zip(knots, factors, strict=True)):
             u = chebvander(2 * t - 1, len(C) - 1) @ C

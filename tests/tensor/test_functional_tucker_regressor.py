@@ -174,6 +174,27 @@ def test_smooth_functions_without_noise():
     assert np.sqrt(np.mean((model.predict(test) - f(test)) ** 2)) < 2e-3 * f(test).std()
 
 
+def surface(seed):
+    """Six 15 x 15 meshes of random coordinates on a product of waves, half of them for tests."""
+    rng = np.random.default_rng(seed)
+    meshes = [np.meshgrid(*np.sort(rng.uniform(size=(2, 15)))) for _ in range(6)]
+    X = np.concatenate([np.stack(mesh, axis=-1).reshape(-1, 2) for mesh in meshes])
+    a, b = np.pi * X.T
+    y = np.sin(2 * a) ** 2 * np.cos(2 * a) * np.exp(-2 * b / np.pi) * np.sin(1.5 * b)
+    order = rng.permutation(len(y))
+    train, test = order[:675], order[675:]
+    return X[train], y[train], X[test], y[test]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_mean_that_is_almost_nothing_is_a_component_still(seed):
+    X, y, X_test, y_test = surface(seed)
+    if seed == 3:
+        assert abs(y.mean()) < 0.01 * y.std()
+    model = FunctionalTuckerRegressor(2, random_state=0).fit(X, y)
+    assert np.sqrt(np.mean((model.predict(X_test) - y_test) ** 2)) < 2e-5
+
+
 def test_smoothness_is_told_apart():
     X, y = noisy(600)
     assert FunctionalTuckerRegressor(3, nu="auto", random_state=0).fit(X, y).nu_ == 1.5
