@@ -1,0 +1,9 @@
+"""Learn from pulls alone: bare learners with ask and tell, for anything that gives a number."""
+
+from skstruct.bandits._noisy_binary_search import NoisyBinarySearch
+from skstruct.bandits._unimodal_bandit import UnimodalBandit
+
+__all__ = [
+    "NoisyBinarySearch",
+    "UnimodalBandit",
+]

@@ -1,0 +1,122 @@
+"""Stages of a search with a fixed number of pulls: a line of arms, a play-off.
+
+A line keeps an interval of the arms centre + t v. Each phase pulls its ends and the two points a
+third inside, and drops the third beyond the worse inner point; three arms are left to the last
+phase. Phase l has B_l = a_l + R g^l / sum(g^l) pulls: one for each probe (a_l), and of the R left
+over the more the narrower the interval is (g = growth). Neighbours that differ by D differ by
+D m / 3 over an interval of m arms, and m falls by a third, so N m^2 falls slowly: the last phase
+decides, and the error falls as exp(-n D^2 / sigma^2), however large the grid.
+
+A stage has `arms`, those to pull in the phase under way, none at the end, and `n_pulls`, the
+number of pulls that they share.
+"""
+
+import math
+
+import numpy as np
+
+
+class Line:
+    """The arms centre + t step for lo <= t <= hi, of which each phase drops a third."""
+
+    def __init__(self, centre, step, lo, hi, budget, n_probes, growth):
+        self.centre = centre
+        self.step = step
+        self.lo = lo
+        self.hi = hi
+        self.n_probes = n_probes
+        self._ends = phase_ends(hi - lo + 1, budget, n_probes, growth)
+        self._spent = 0
+        self._set_probes()
+
+    @property
+    def n_pulls(self):
+        return self._ends[0] - self._spent
+
+    def learn(self, means, n_pulls):
+        """Take the means of the arms after so many more pulls."""
+        self._spent += n_pulls
+        del self._ends[0]
+        if not self._ends:
+            self.arms = []
+            return
+        third = (self.hi - self.lo) // 3
+        if max(means) == -math.inf:  # nothing is known: stay around the centre
+            drop_high = -self.lo < self.hi
+        else:
+            drop_high = means.index(max(means)) < len(means) // 2
+        if drop_high:
+            self.hi -= third
+        else:
+            self.lo += third
+        self._set_probes()
+
+    def _set_probes(self):
+        lo, hi = self.lo, self.hi
+        if len(self._ends) == 1:
+            probes = range(lo, hi + 1)
+        else:
+            third = (hi - lo) // 3
+            inner = [lo + third, hi - third]
+            probes = inner if self.n_probes == 2 else [lo, *inner, hi]
+        self.arms = [self.centre + t * self.step for t in probes]
+
+
+class PlayOff:
+    """Rounds of equal numbers of pulls, after each of which half of the arms stay."""
+
+    def __init__(self, arms, budget):
+        self.arms = arms
+        self._rounds = max(1, (len(arms) - 1).bit_length())
+        self._left = budget
+
+    @property
+    def n_pulls(self):
+        return self._left // self._rounds
+
+    def learn(self, means, n_pulls):
+        """Take the means of the arms after so many more pulls."""
+        self._left -= n_pulls
+        self._rounds -= 1
+        n_stay = (len(self.arms) + 1) // 2 if self._rounds else 0
+        order = sorted(range(len(means)), key=means.__getitem__, reverse=True)
+        self.arms = [self.arms[i] for i in order[:n_stay]]
+
+
+def phase_ends(length, budget, n_probes, growth):
+    """Return how many pulls of a line are spent at the end of each phase, a list of int."""
+    lengths = [length]
+    while lengths[-1] > 3:
+        lengths.append(lengths[-1] - (lengths[-1] - 1) // 3)
+    least = np.full(len(lengths), float(n_probes))
+    least[-1] = lengths[-1]
+    spare = budget - least.sum()
+    if spare > 0:
+        logs = math.log(growth) * np.arange(len(lengths))
+        weights = np.exp(logs - logs.max())
+        shares = least + spare * weights / weights.sum()
+    else:
+        shares = least * budget / least.sum()
+    return np.rint(np.cumsum(shares)).astype(int).tolist()
+
+
+def water_fill(counts, n_pulls, most=None):
+    """Return the counts after so many more pulls, each of which goes to the arm with the fewest.
+
+    Of equal counts the first is raised. None is raised above `most`.
+    """
+    if most is not None:
+        n_pulls = min(n_pulls, sum(max(0, most - count) for count in counts))
+    if n_pulls <= 0:
+        return list(counts)
+    below, total = 0, n_pulls  # the arms to raise, and the sum of their counts at the end
+    for count in sorted(counts):
+        if below and count * below >= total:
+            break
+        below, total = below + 1, total + count
+    level, rest = divmod(total, below)
+    goals = [max(count, level) for count in counts]
+    for i, count in enumerate(counts):
+        if rest and count <= level:
+            goals[i], rest = level + 1, rest - 1
+    return goals
