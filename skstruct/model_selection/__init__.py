@@ -1,6 +1,7 @@
 """Search for the best pipeline and its hyper-parameters."""
 
 from skstruct.model_selection._cash_space import cash_space
+from skstruct.model_selection._constrained import ConstrainedSearchCV, InfeasibleSearchWarning
 from skstruct.model_selection._core import Proposal, TrialResult, ask_tell
 from skstruct.model_selection._forest import max_sum_forest, sample_random_forest
 from skstruct.model_selection._policies import (
@@ -13,6 +14,7 @@ from skstruct.model_selection._policies import (
 )
 from skstruct.model_selection._rising_bandit import RisingBanditSearchCV
 from skstruct.model_selection._sampler import Sampler
+from skstruct.model_selection._sampler_constrained import ConstrainedSampler
 from skstruct.model_selection._sampler_gp import GPSampler
 from skstruct.model_selection._sampler_random import RandomSampler
 from skstruct.model_selection._store import read_journal
@@ -20,7 +22,10 @@ from skstruct.model_selection._store import read_journal
 __all__ = [
     "UCB1",
     "ArmPolicy",
+    "ConstrainedSampler",
+    "ConstrainedSearchCV",
     "GPSampler",
+    "InfeasibleSearchWarning",
     "MaxUCB",
     "Proposal",
     "RandomSampler",
