@@ -73,7 +73,9 @@ def history(trials, arms, baseline, scoring):
             color = arm_color(arms, name)
             upper.scatter(x[mine & ~below], y[mine & ~below], s=22, color=color, label=name)
             upper.scatter(x[below], np.full(below.sum(), low), s=22, marker="v", color=color)
-        upper.step(x, np.maximum.accumulate(y), where="post", color=INK, linewidth=1.6)
+        whole = [trial["level"] is None and trial["split"] is None for trial in done]
+        best = np.maximum.accumulate(y[whole])
+        upper.step(x[whole], best, where="post", color=INK, linewidth=1.6)
         upper.set_ylim(low - 0.04 * (high - low), high + 0.06 * (high - low))
         upper.set_xlim(0, 1.02 * x.max())
         upper.set_ylabel(scoring)

@@ -20,7 +20,7 @@ class Outcome:
     arm: str
     params: dict
     score: float
-    score_std: float
+    score_std: float | None
     held_out: float
     baseline: float
     baseline_held_out: float
@@ -47,10 +47,10 @@ def summarize(plan, search):
     model = search.best_estimator_.named_steps["model"]
     return Outcome(
         model=model,
-        arm=trials[best]["arm_name"],
+        arm=trials[best]["arm_name"] if search.several_arms else names[0],
         params=_searched(search.best_params_),
         score=float(search.best_score_),
-        score_std=float(search.cv_results_["std_test_score"][best]),
+        score_std=_spread(search.cv_results_, best),
         held_out=float(get_scorer(plan.scoring)(model, plan.X_test, plan.y_test)),
         baseline=plan.baseline,
         baseline_held_out=plan.baseline_held_out,
@@ -60,12 +60,18 @@ def summarize(plan, search):
         n_failed=sum(trial["score"] is None for trial in trials),
         stop_reason=search.stop_reason_,
         seconds=search.search_time_,
-        dropped={
-            name: int(when)
-            for name, when in zip(names, search.arm_summary_["eliminated_at"], strict=True)
-            if not np.isnan(when)
-        },
+        dropped=_dropped(names, search) if search.several_arms else {},
     )
+
+
+def _spread(results, best):
+    """The standard deviation over the folds; None for a search that compares single splits."""
+    return float(results["std_test_score"][best]) if "std_test_score" in results else None
+
+
+def _dropped(names, search):
+    ends = zip(names, search.arm_summary_["eliminated_at"], strict=True)
+    return {name: int(when) for name, when in ends if not np.isnan(when)}
 
 
 def _searched(params):

@@ -5,6 +5,7 @@ import re
 
 from skstruct.cli._errors import did_you_mean
 
+DEFAULT_SEARCH = "RisingBanditSearchCV"
 ROLES = ("numeric", "categorical", "date", "drop")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 
@@ -76,6 +77,13 @@ def _typed_column(text):
     return name, role
 
 
+def _setting(text):
+    key, separator, value = text.partition("=")
+    if not (key and separator):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
 def make_parser():
     """Build the parser of the command and its subcommands."""
     from skstruct import __version__
@@ -123,8 +131,18 @@ def _add_tune(parser):
     search("--scoring", metavar="NAME", help="scikit-learn scorer (default: accuracy or r2)")
     search("--cv", type=_integer(2), default=5, metavar="K", help="folds (default: 5)")
     search("--test-size", type=_share, default=0.2, metavar="P", help="held out (default: 0.2)")
-    search("--policy", default="rising", metavar="NAME", help="bandit policy (default: rising)")
-    search("--sampler", default="gp", metavar="NAME", help="per-arm sampler (default: gp)")
+    search("--search", default=DEFAULT_SEARCH, metavar="NAME", help=f"default: {DEFAULT_SEARCH}")
+    search(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="a parameter of the search, its value in JSON or plain text",
+    )
+    search("--policy", metavar="NAME", help="bandit policy (default: rising)")
+    search("--sampler", metavar="NAME", help="per-arm sampler (default: gp)")
     search("--seed", type=_integer(0), default=0, metavar="N", help="random seed (default: 0)")
 
     columns = parser.add_argument_group("columns").add_argument

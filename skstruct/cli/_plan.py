@@ -19,6 +19,7 @@ from skstruct.cli._columns import USED, guess_columns, read_columns
 from skstruct.cli._errors import UserError, did_you_mean, one_line
 from skstruct.cli._preprocess import make_preprocessor
 from skstruct.cli._run import fingerprint
+from skstruct.cli._search import arm_names, read_settings
 from skstruct.cli._table import load_table
 from skstruct.cli._target import read_target, refuse_few_rows, refuse_rare_classes
 
@@ -40,6 +41,8 @@ class Plan:
     scoring: str
     cv: object
     arms: dict
+    search: type
+    settings: dict
     baseline: float
     baseline_held_out: float
     identity: dict
@@ -48,8 +51,11 @@ class Plan:
 
 def make_plan(args):
     """Read the table and decide; a `UserError` for whatever would fail later."""
-    for group, name in (("skstruct.policies", args.policy), ("skstruct.samplers", args.sampler)):
-        _require_registered(group, name)
+    search, settings = read_settings(args)
+    names = arm_names(args, search)
+    for group, key in (("skstruct.policies", "policy"), ("skstruct.samplers", "sampler")):
+        if key in settings:
+            _require_registered(group, settings[key])
     table = load_table(args.data)
     target = args.target or table.target
     if target is None:
@@ -77,7 +83,7 @@ def make_plan(args):
     cv = splitter(args.cv, shuffle=True, random_state=args.seed)
     baseline, baseline_held_out = _baselines(task, scoring, cv, y_train, y_test)
     preprocessor = make_preprocessor(columns, X_train, task, args.seed)
-    every = make_arms(task, args.arms, preprocessor, n_samples=len(X_train), seed=args.seed)
+    every = make_arms(task, names, preprocessor, n_samples=len(X_train), seed=args.seed)
     arms = _scorable(every, scoring)
     identity = {
         "target": target,
@@ -89,8 +95,8 @@ def make_plan(args):
         "cv": args.cv,
         "scoring": scoring,
         "arms": list(arms),
-        "policy": args.policy,
-        "sampler": args.sampler,
+        "search": args.search,
+        "settings": settings,
         "data": fingerprint(X, y),
     }
     plan = Plan(
@@ -105,6 +111,8 @@ def make_plan(args):
         scoring=scoring,
         cv=cv,
         arms=arms,
+        search=search,
+        settings=settings,
         baseline=baseline,
         baseline_held_out=baseline_held_out,
         identity=identity,

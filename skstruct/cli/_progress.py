@@ -28,8 +28,8 @@ class Progress:
         Of the search.
     arms : list of str
         Names, in the order of the search.
-    n_trials : int
-        Trials in all.
+    n_trials : int or None
+        Trials in all, if that is known.
     seconds : float or None
         Time budget.
     """
@@ -90,7 +90,8 @@ class Progress:
     def _take_in(self, trial):
         name = self._names[trial["arm"]]
         score = trial["score"] if trial["state"] == "COMPLETE" else None
-        is_best = score is not None and (self.best is None or score > self.best[0])
+        is_whole = score is not None and trial["level"] is None
+        is_best = is_whole and (self.best is None or score > self.best[0])
         if is_best:
             self.best = score, name
         self._seen.add(trial["number"])
@@ -131,7 +132,7 @@ class Progress:
 
     def _tally(self):
         remarks = [f"{len(self._seen)}"]
-        if self.seconds is None:
+        if self.seconds is None and self.n_trials is not None:
             remarks[0] += f" of {self.n_trials}"
         if self.n_resumed:
             remarks.append(f"{self.n_resumed} from before")
@@ -143,7 +144,7 @@ class Progress:
         new = len(self._seen) - self.n_resumed
         if self.seconds is not None:
             left = max(0.0, self.seconds - elapsed)
-        elif new:
+        elif new and self.n_trials is not None:
             left = elapsed / new * max(0, self.n_trials - len(self._seen))
         else:
             return Text(_text.duration(elapsed))

@@ -68,7 +68,7 @@ def _tiles(outcome):
         {
             "label": f"{outcome.scoring}, cross-validation",
             "value": f"{outcome.score:.4g}",
-            "note": f"± {outcome.score_std:.2g} over the folds, baseline {outcome.baseline:.4g}",
+            "note": f"{_over_folds(outcome)}baseline {outcome.baseline:.4g}",
         },
         {
             "label": "best arm",
@@ -83,13 +83,18 @@ def _tiles(outcome):
     ]
 
 
+def _over_folds(outcome):
+    return "" if outcome.score_std is None else f"± {outcome.score_std:.2g} over the folds, "
+
+
 def _pictures(plan, outcome):
     arms, trials, scoring = list(plan.arms), outcome.trials, outcome.scoring
     pictures = [
         _picture(
             "history",
             "Score over time",
-            "Each dot is a trial, the line the best so far. The baseline looks at no column. "
+            "Each dot is a trial; the line is the best so far of those of full effort on all "
+            "folds, if there are any. The baseline looks at no column. "
             "Triangles lie below the picture.",
             _figures.history(trials, arms, outcome.baseline, scoring),
         ),

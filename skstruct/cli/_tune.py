@@ -18,6 +18,7 @@ def run(args):
     from skstruct.cli._plan import make_plan
     from skstruct.cli._progress import Progress
     from skstruct.cli._run import FORMAT, open_run
+    from skstruct.cli._search import make_search
 
     plan = make_plan(args)
     n_trials = args.trials or (DEFAULT_TRIALS if args.time is None else UNLIMITED_TRIALS)
@@ -34,8 +35,11 @@ def run(args):
         print(f"run: {target.path}{' (taken up again)' if existed else ''}")
         baseline = f"baseline {plan.baseline:.5g}"
         print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; {baseline}", flush=True)
-        progress = Progress(target.journal, list(plan.arms), n_trials=n_trials, seconds=args.time)
-        search = _make_search(args, plan, target, n_trials).set_callbacks(progress)
+        search = make_search(args, plan, target.journal, n_trials)
+        progress = Progress(
+            target.journal, list(plan.arms), n_trials=search._max_trials(), seconds=args.time
+        )
+        search.set_callbacks(progress)
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with progress.watch():
@@ -52,32 +56,12 @@ def _budget(args):
     return " or ".join(limits)
 
 
-def _make_search(args, plan, target, n_trials):
+def _fit(search, plan):
     from scipy.stats import qmc
-
-    from skstruct.model_selection import RisingBanditSearchCV, cash_space
 
     # The first Sobol sequence of a process makes SciPy load a table in a function that swallows a
     # Ctrl-C; the sampler is not to be the one who asks for it, in the middle of the search.
     qmc.Sobol(1)
-    estimator, distributions = cash_space(plan.arms)
-    return RisingBanditSearchCV(
-        estimator,
-        distributions,
-        n_iter=n_trials,
-        policy=args.policy,
-        sampler=args.sampler,
-        time_budget=args.time,
-        trial_timeout=args.trial_timeout,
-        journal=target.journal,
-        random_state=args.seed,
-        scoring=plan.scoring,
-        n_jobs=args.jobs,
-        cv=plan.cv,
-    )
-
-
-def _fit(search, plan):
     try:
         search.fit(plan.X_train, plan.y_train)
     except ValueError as error:
@@ -90,6 +74,8 @@ def _finish(args, plan, target, search, state):
     """Write the model, best.json and the report, and tell the outcome."""
     from skstruct.cli._outcome import summarize, tell, write
 
+    if not hasattr(search, "best_estimator_"):
+        raise UserError("no candidate has reached the target of the search", status=1)
     outcome = summarize(plan, search)
     refused = write(plan, target, outcome, state)
     tell(target, outcome, refused)

@@ -18,7 +18,6 @@ from os import PathLike
 from pathlib import Path
 
 import joblib
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags, indexable
@@ -33,8 +32,8 @@ from skstruct._validation import (
     _MultimetricScorer,
     check_is_fitted,
 )
-from skstruct.model_selection._core import Proposal, TrialResult
-from skstruct.model_selection._fingerprint import describe, fingerprint
+from skstruct.model_selection._core import TrialResult
+from skstruct.model_selection._fingerprint import fingerprint
 from skstruct.model_selection._report import SearchReport, trials_frame
 from skstruct.model_selection._sandbox import check_memory_limit, close_idle
 from skstruct.model_selection._search_log import audible, log_trial
@@ -43,6 +42,7 @@ from skstruct.model_selection._search_results import format_results, report_fail
 from skstruct.model_selection._search_setup import (
     bind,
     draw_seed,
+    enter_study,
     guiding_metric,
     make_folds,
     make_store,
@@ -50,7 +50,7 @@ from skstruct.model_selection._search_setup import (
 )
 from skstruct.model_selection._space import Space
 from skstruct.model_selection._store import as_record
-from skstruct.model_selection._warm_start import default_points, place, prior_points
+from skstruct.model_selection._warm_start import default_points, initial_proposals, prior_points
 from skstruct.model_selection._worker import Job, Task
 
 
@@ -71,6 +71,8 @@ class BaseEngineSearchCV(BaseSearchCV):
         "journal_sync": [StrOptions({"normal", "full"})],
         "random_state": ["random_state"],
     }
+
+    several_arms = False  # whether `param_distributions` may be a list of dicts
 
     # What a search does that has no parameter of this name.
     param_distributions = None
@@ -166,6 +168,10 @@ class BaseEngineSearchCV(BaseSearchCV):
         score = math.nan if result["score"] is None else result["score"]
         return TrialResult(trial.proposal, score, result["cost"], result["se"])
 
+    def _merit(self, result):
+        """Return what trials compete by while the search runs; NaN is never the best."""
+        return result.score
+
     def _max_trials(self):
         """Return the number of trials that the search has at most; None if it cannot be known."""
         return self.n_iter
@@ -260,7 +266,7 @@ class BaseEngineSearchCV(BaseSearchCV):
                     search=self,
                     more=self._identity(),
                 )
-            meta = self._enter_study(store, key, bound, arm_names, seed, prior)
+            meta = enter_study(self, store, key, bound, arm_names, seed, prior)
             core = self._make_core(
                 spaces,
                 budget=self.n_iter,
@@ -304,31 +310,6 @@ class BaseEngineSearchCV(BaseSearchCV):
         root.call_on_fit_task_end(**on_task)
         return self
 
-    def _enter_study(self, store, key, bound, arm_names, seed, prior):
-        """Open the store; return what its founder has left, the seed of this search first."""
-        text = describe(bound.estimator) if self.journal is not None else ""
-        meta = {
-            "arm_names": arm_names,
-            "estimator": text,
-            "seed": int(np.random.default_rng().integers(2**31)) if seed is None else seed,
-            "prior": prior,
-        }
-        theirs = store.open(key, meta)
-        if theirs["estimator"] != text:
-            warnings.warn(
-                f"The journal {str(self.journal)!r} was begun with the estimator "
-                f"{theirs['estimator']} and is continued with {text}.",
-                UserWarning,
-            )
-        if prior and theirs["prior"] != prior:
-            warnings.warn(
-                f"The journal {str(self.journal)!r} was begun with other results to learn from "
-                f"({len(theirs['prior'])} trials) than warm_start_from has now ({len(prior)} "
-                "trials): those of the journal are taken.",
-                UserWarning,
-            )
-        return theirs if seed is None else {**theirs, "seed": seed}
-
     def _make_folds(self, X, y, estimator, split_params, seed):
         """Return the folds, a sequence of (train, test)."""
         return make_folds(self.cv, X, y, estimator, split_params)
@@ -336,20 +317,12 @@ class BaseEngineSearchCV(BaseSearchCV):
     def _plan(self, bound, spaces, task):
         """Return what the core is told beforehand, a dict; nothing has been written yet."""
         starts = default_points(bound.estimator, spaces)
-        initial = []
-        for params in self.initial_params or ():
-            if not isinstance(params, dict):
-                raise TypeError(f"initial_params must be a list of dicts, got {params!r} in it.")
-            where = place(params, spaces, bound.param_distributions, starts)
-            if where is None:
-                raise ValueError(
-                    f"initial_params has {params!r}, which no dict of param_distributions admits."
-                )
-            initial.append(Proposal(*where))
         return {
             "score_upper_bound": score_upper_bound(bound),
             "starts": starts if self.start_from_defaults else None,
-            "initial": initial,
+            "initial": initial_proposals(
+                self.initial_params or (), spaces, bound.param_distributions, starts
+            ),
         }
 
     def _cost_budget(self, spent):
@@ -417,6 +390,29 @@ class BaseEngineSearchCV(BaseSearchCV):
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
         context.call_on_fit_task_end(**on_task)
+
+    @classmethod
+    def for_table(cls, estimator, distributions, *, n_trials, n_folds, **settings):
+        """Make a search of the usual size; the command ``skstruct tune`` does it so.
+
+        Parameters
+        ----------
+        estimator : estimator
+            To search.
+        distributions : dict or list of dict
+            As `param_distributions` of the searches; a list only if ``several_arms``.
+        n_trials : int
+            Number of candidates that a search on all folds could try.
+        n_folds : int
+            Number of folds that `cv` makes.
+        **settings : dict
+            Parameters of the constructor.
+
+        Returns
+        -------
+        search : object
+        """
+        return cls(estimator, distributions, n_iter=n_trials, **settings)
 
     def results_frame(self):
         """Return the trials as a table.

@@ -133,6 +133,8 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
     ['LogisticRegression', 'SVC']
     """
 
+    several_arms = True
+
     _parameter_constraints: dict = {
         **BaseAskTellSearchCV._parameter_constraints,
         "estimator": [HasMethods(["fit"]), None],

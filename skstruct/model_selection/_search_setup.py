@@ -1,6 +1,7 @@
 """What a search settles before its first trial: arms, folds, metric, store."""
 
 import copy
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from skstruct import registry
 from skstruct._validation import _MultimetricScorer
 from skstruct.model_selection._cash_space import cash_space
+from skstruct.model_selection._fingerprint import describe
 from skstruct.model_selection._store import MemoryStore, SQLiteStore
 
 MOST_CLASSES = 20  # of whole numbers; more are taken for quantities
@@ -214,3 +216,52 @@ def make_store(journal, sync):
     if not separator or len(name) < 2:  # one letter is a drive: "C://tables/journal"
         return SQLiteStore(journal, sync=sync)
     return registry.load("skstruct.stores", name)(rest, sync=sync)
+
+
+def enter_study(search, store, key, bound, arm_names, seed, prior):
+    """Open the store; return what its founder has left, the seed of this search first.
+
+    Parameters
+    ----------
+    search : estimator
+        The search.
+    store : MemoryStore or SQLiteStore
+        Of its journal.
+    key : dict of {str: str}
+        Fingerprint of the search.
+    bound : estimator
+        The search with its estimator.
+    arm_names : list of str
+        Of the arms.
+    seed : int or None
+        Of the search; None takes the founder's, or draws one.
+    prior : list
+        What the search has to learn from beforehand.
+
+    Returns
+    -------
+    meta : dict
+        ``arm_names``, ``estimator``, ``seed`` and ``prior``.
+    """
+    text = describe(bound.estimator) if search.journal is not None else ""
+    meta = {
+        "arm_names": arm_names,
+        "estimator": text,
+        "seed": int(np.random.default_rng().integers(2**31)) if seed is None else seed,
+        "prior": prior,
+    }
+    theirs = store.open(key, meta)
+    if theirs["estimator"] != text:
+        warnings.warn(
+            f"The journal {str(search.journal)!r} was begun with the estimator "
+            f"{theirs['estimator']} and is continued with {text}.",
+            UserWarning,
+        )
+    if prior and theirs["prior"] != prior:
+        warnings.warn(
+            f"The journal {str(search.journal)!r} was begun with other results to learn from "
+            f"({len(theirs['prior'])} trials) than warm_start_from has now ({len(prior)} "
+            "trials): those of the journal are taken.",
+            UserWarning,
+        )
+    return theirs if seed is None else {**theirs, "seed": seed}

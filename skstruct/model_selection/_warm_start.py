@@ -7,6 +7,7 @@ from os import PathLike
 import numpy as np
 from sklearn.base import clone
 
+from skstruct.model_selection._core import Proposal
 from skstruct.model_selection._search_loop import Readable
 from skstruct.model_selection._store import read_journal
 
@@ -66,6 +67,29 @@ def place(params, spaces, distributions, starts=None):
         if point is not None:
             return arm, point
     return None
+
+
+def initial_proposals(params_list, spaces, distributions, starts):
+    """Return the proposals of `initial_params`; what a dict leaves open is as in `starts`.
+
+    Raises
+    ------
+    TypeError
+        If one is not a dict.
+    ValueError
+        If one is in no arm.
+    """
+    proposals = []
+    for params in params_list:
+        if not isinstance(params, dict):
+            raise TypeError(f"initial_params must be a list of dicts, got {params!r} in it.")
+        where = place(params, spaces, distributions, starts)
+        if where is None:
+            raise ValueError(
+                f"initial_params has {params!r}, which no dict of param_distributions admits."
+            )
+        proposals.append(Proposal(*where))
+    return proposals
 
 
 def _by_text(value, entry, readable):

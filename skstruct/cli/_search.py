@@ -1,0 +1,92 @@
+"""The search of a run: which class, its settings, and what it searches."""
+
+import inspect
+import json
+
+from sklearn.pipeline import Pipeline
+
+from skstruct import registry
+from skstruct.cli._errors import UserError, did_you_mean, one_line
+
+DEFAULT_ARM = "boosting"  # of a search over one space
+_BANDIT_SETTINGS = {"policy": "rising", "sampler": "gp"}
+
+
+def read_settings(args):
+    """Return the class and the settings that the command line names; a `UserError` if it cannot.
+
+    Settings are those of ``--set``, values in JSON or plain text, and for a search that takes them
+    ``policy`` and ``sampler``.
+    """
+    cls = _search_class(args.search)
+    settings = {key: _value(text) for key, text in args.settings}
+    known = inspect.signature(cls).parameters
+    for option, default in _BANDIT_SETTINGS.items():
+        given = getattr(args, option)
+        if option in known:
+            settings.setdefault(option, given or default)
+        elif given is not None:
+            raise UserError(f"--{option} is for searches over arms; {args.search} has none")
+    for key in settings:
+        if key not in known:
+            hint = did_you_mean(key, list(known)) or f"; it has {', '.join(known)}"
+            raise UserError(f"{args.search} has no parameter {key!r}{hint}")
+    return cls, settings
+
+
+def _search_class(name):
+    cards = {card.name: card for card in registry.all_estimators(kind="search")}
+    if name not in cards:
+        hint = did_you_mean(name, list(cards)) or f"; there are {', '.join(cards)}"
+        raise UserError(f"there is no search {name!r}{hint}")
+    try:
+        cls = cards[name].load()
+    except ImportError as error:
+        raise UserError(f"the search {name!r} cannot be used: {one_line(error)}") from error
+    if not hasattr(cls, "for_table"):
+        raise UserError(f"{name} cannot search a table: it has no method for_table")
+    return cls
+
+
+def _value(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def arm_names(args, cls):
+    """Return the names of the arms to make, or None for the usual ones of the task."""
+    if cls.several_arms:
+        return args.arms
+    if args.arms is not None and len(args.arms) != 1:
+        raise UserError(f"{args.search} searches one arm: give --arms one name")
+    return args.arms or [DEFAULT_ARM]
+
+
+def make_search(args, plan, journal, n_trials):
+    """Return the search, not yet fitted."""
+    from skstruct.model_selection import cash_space
+
+    estimator, distributions = cash_space(plan.arms)
+    if not plan.search.several_arms:
+        [(pipeline, space)] = plan.arms.values()
+        estimator = Pipeline([("model", pipeline)])
+        distributions = {f"model__{key}": values for key, values in space.items()}
+    try:
+        return plan.search.for_table(
+            estimator,
+            distributions,
+            n_trials=n_trials,
+            n_folds=args.cv,
+            time_budget=args.time,
+            trial_timeout=args.trial_timeout,
+            journal=journal,
+            random_state=args.seed,
+            scoring=plan.scoring,
+            n_jobs=args.jobs,
+            cv=plan.cv,
+            **plan.settings,
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{args.search} cannot be made so: {one_line(error)}") from error
