@@ -26,6 +26,7 @@ from skstruct.model_selection._additive_gp_fast import (
 from skstruct.model_selection._forest import max_sum_forest
 
 _TILE = 64
+_APART = 2.0**50  # any two numbers of a categorical coordinate, times this, are 1 apart
 _MEAN_CENTER, _MEAN_WIDTH = np.log(0.5), 0.7
 _SPREAD_WIDTH = 0.3
 _NOISE_CENTER, _NOISE_WIDTH = np.log(0.01), 2.0
@@ -59,7 +60,8 @@ class AdditiveGaussianProcess:
         d = len(categorical)
         self.n_points = 0
         self.theta = np.append(np.full(d, _MEAN_CENTER), _NOISE_CENTER)
-        self._categorical = categorical.astype(np.int8)
+        self._categorical = categorical
+        self._stretch = np.where(categorical, _APART, 1.0)
         self._bounds = [_LENGTH_BOUNDS] * d + [_NOISE_BOUNDS]
         self._points = np.empty((d, 0))
         self._reserve(32)
@@ -67,7 +69,7 @@ class AdditiveGaussianProcess:
     @property
     def points(self):
         """The points added, of shape (n_points, n_dims)."""
-        return self._points[:, : self.n_points].T
+        return self._points[:, : self.n_points].T / self._stretch
 
     @property
     def length_scales(self):
@@ -87,7 +89,7 @@ class AdditiveGaussianProcess:
         def objective(theta):
             rates, factors = self._rates(theta)
             noise = np.exp(theta[-1])
-            given = self._points, self._categorical, rates, noise, cliques, z
+            given = self._points, rates, noise, cliques, z
             f = negative_log_likelihood(*given, self._covariance, self._alpha, slope)
             slope[:-1] *= factors * rates
             slope[-1] *= noise
@@ -101,7 +103,7 @@ class AdditiveGaussianProcess:
                 jac=True,
                 method="L-BFGS-B",
                 bounds=self._bounds,
-                options={"maxiter": 10},
+                options={"maxiter": 10, "ftol": 1e-3},
             ).x
 
     def maximise_ucb(self, z, edges, beta, grids, zoom, pending=()):
@@ -130,7 +132,7 @@ class AdditiveGaussianProcess:
             self._write(u, self.n_points + i)
         cliques = _cliques(edges, len(self._points))
         rates, _ = self._rates(self.theta)
-        given = self._points, self._categorical, rates
+        given = self._points, rates
         K, alpha = self._covariance, self._alpha
         with one_blas_thread():
             noise = np.exp(self.theta[-1])
@@ -151,7 +153,14 @@ class AdditiveGaussianProcess:
         tables = np.empty(ends[-1])
         factors, tile = np.empty((2 * sizes.max() + 1, n)), np.empty((_TILE, n))
         ucb_tables(
-            *given, cliques, np.concatenate(grids), starts, *conditioned, factors, tile, tables
+            *given,
+            cliques,
+            np.concatenate(grids) * np.repeat(self._stretch, sizes),
+            starts,
+            *conditioned,
+            factors,
+            tile,
+            tables,
         )
         parts = np.split(tables, ends[:-1])
         unary = [np.zeros(size) for size in sizes]
@@ -173,7 +182,7 @@ class AdditiveGaussianProcess:
         """Write a point behind the first n."""
         if n == self._points.shape[1]:
             self._reserve(2 * n)
-        self._points[:, n] = u
+        self._points[:, n] = np.multiply(u, self._stretch)
 
     def _reserve(self, capacity):
         points = np.zeros((len(self._points), capacity))

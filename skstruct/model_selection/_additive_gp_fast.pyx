@@ -3,7 +3,7 @@
 n results z at points in [0, 1]^d, covariance s2 (k + noise I), mean 0, and m cliques c of one or
 two coordinates each,
 
-    k(x, x') = 1/m sum_c k_c,  k_c = exp(-sum_{i in c} rates_i D_i(x, x'))
+    k(x, x') = 1/m sum_c k_c,  k_c = exp(-sum_{i in c} rates_i D_i),  D_i = min((x_i - x'_i)^2, 1)
 
 With s2 at its optimum for given rates and noise, minus the log likelihood is
 
@@ -14,31 +14,33 @@ Rows of a C-ordered lower triangle are columns of LAPACK's upper one, hence uplo
 """
 
 from libc.math cimport log, sqrt
-from scipy.linalg.cython_blas cimport dtrsm
-from scipy.linalg.cython_lapack cimport dpotrf, dpotri, dpotrs
+from scipy.linalg.cython_blas cimport dtrmm
+from scipy.linalg.cython_lapack cimport dpotrf, dpotri, dpotrs, dtrtri
 
 cdef extern from "additive_kernel.h":
     void skstruct_additive_row(
         const double *points, Py_ssize_t stride, const double *x, Py_ssize_t x_stride,
-        const char *categorical, const double *rates, const int *cliques, int n_cliques,
+        const double *rates, const int *cliques, int n_cliques,
         double *k, Py_ssize_t n) noexcept nogil
     void skstruct_additive_slope(
         const double *points, Py_ssize_t stride, const double *x, Py_ssize_t x_stride,
-        const char *categorical, const double *rates, const int *cliques, int n_cliques,
+        const double *rates, const int *cliques, int n_cliques,
         const double *w, double *slope, Py_ssize_t n) noexcept nogil
     void skstruct_coordinate_row(
-        const double *p, double x, double rate, int categorical, double scale, double *k,
+        const double *p, double x, double rate, double scale, double *k,
         Py_ssize_t n) noexcept nogil
     double skstruct_product_dot(
         const double *a, const double *b, const double *alpha, double *k,
         Py_ssize_t n) noexcept nogil
     double skstruct_squared_norm(const double *a, Py_ssize_t n) noexcept nogil
 
+cdef enum:
+    PADDING = 8
 cdef double LEAST_VARIANCE = 1e-12
 
 
 cdef int _factorize(
-    const double[:, ::1] points, const char[::1] categorical, const double[::1] rates,
+    const double[:, ::1] points, const double[::1] rates,
     double noise, const int[:, ::1] cliques, int n, double[:, ::1] K
 ) noexcept nogil:
     """Write the Cholesky factor of k + noise I in the lower triangle of K."""
@@ -46,7 +48,7 @@ cdef int _factorize(
     cdef Py_ssize_t p, q, stride = points.shape[1]
     for p in range(n):
         skstruct_additive_row(
-            &points[0, 0], stride, &points[0, p], stride, &categorical[0], &rates[0],
+            &points[0, 0], stride, &points[0, p], stride, &rates[0],
             &cliques[0, 0], m, &K[p, 0], p)
         for q in range(p):
             K[p, q] /= m
@@ -68,7 +70,7 @@ cdef double _solve(const double[::1] z, double[:, ::1] K, double[::1] alpha) noe
 
 
 def negative_log_likelihood(
-    const double[:, ::1] points, const char[::1] categorical, const double[::1] rates,
+    const double[:, ::1] points, const double[::1] rates,
     double noise, const int[:, ::1] cliques, const double[::1] z, double[:, ::1] K,
     double[::1] alpha, double[::1] slope
 ):
@@ -77,9 +79,7 @@ def negative_log_likelihood(
     Parameters
     ----------
     points : ndarray of shape (d, capacity)
-        A coordinate a row.
-    categorical : ndarray of shape (d,), dtype=int8
-        Coordinates without order.
+        A coordinate a row; capacity is a multiple of 8.
     rates : ndarray of shape (d,)
         Of the kernels of the coordinates.
     noise : float
@@ -88,7 +88,7 @@ def negative_log_likelihood(
         Coordinates of each clique; -1 behind a single one.
     z : ndarray of shape (n,)
         Results at the first n points.
-    K, alpha : ndarray of shape (>= n, >= n) and (>= n,)
+    K, alpha : ndarray of shape (capacity, capacity) and (capacity,)
         Work.
     slope : ndarray of shape (d + 1,)
         Written.
@@ -98,7 +98,7 @@ def negative_log_likelihood(
     cdef Py_ssize_t p, q, i, stride = points.shape[1]
     cdef double scale, weight, f = 0.0
     with nogil:
-        info = _factorize(points, categorical, rates, noise, cliques, n, K)
+        info = _factorize(points, rates, noise, cliques, n, K)
         if info == 0:
             scale = _solve(z, K, alpha)
             f = 0.5 * n * log(scale)
@@ -111,9 +111,11 @@ def negative_log_likelihood(
                 for q in range(p + 1):
                     K[p, q] -= weight * alpha[q]
                 slope[d] += 0.5 * K[p, p]
+                for q in range(p, min(p + PADDING, K.shape[1])):
+                    K[p, q] = 0.0
                 # Half the trace is the sum over the lower triangle: D is 0 on the diagonal.
                 skstruct_additive_slope(
-                    &points[0, 0], stride, &points[0, p], stride, &categorical[0], &rates[0],
+                    &points[0, 0], stride, &points[0, p], stride, &rates[0],
                     &cliques[0, 0], m, &K[p, 0], &slope[0], p)
             for i in range(d):
                 slope[i] /= -m
@@ -123,29 +125,30 @@ def negative_log_likelihood(
 
 
 def condition(
-    const double[:, ::1] points, const char[::1] categorical, const double[::1] rates,
+    const double[:, ::1] points, const double[::1] rates,
     double noise, const int[:, ::1] cliques, const double[::1] z, Py_ssize_t n_pending,
     double[:, ::1] K, double[::1] alpha
 ):
     """Factorize the covariance of the results and of the pending points behind them, and solve.
 
     A pending point is believed to score its posterior mean: alpha is 0 there, and the variance
-    narrows. Writes the factor into ``K``, and ``alpha``; returns the scale s2.
+    narrows. Writes L^-1 into ``K``, and ``alpha``; returns the scale s2.
     """
-    cdef int n = <int> z.shape[0], info
+    cdef int n = <int> z.shape[0], total = n + <int> n_pending, ld = <int> K.shape[1], info
     cdef double scale = 0.0
     with nogil:
-        info = _factorize(points, categorical, rates, noise, cliques, n + <int> n_pending, K)
+        info = _factorize(points, rates, noise, cliques, total, K)
         if info == 0:
             scale = _solve(z, K, alpha)
-            alpha[n:n + n_pending] = 0.0
+            alpha[n:total] = 0.0
+            dtrtri(b"U", b"N", &total, &K[0, 0], &ld, &info)
     if info != 0:
         raise ArithmeticError(f"The covariance is not positive definite (LAPACK info {info}).")
     return scale
 
 
 def ucb_tables(
-    const double[:, ::1] points, const char[::1] categorical, const double[::1] rates,
+    const double[:, ::1] points, const double[::1] rates,
     const int[:, ::1] cliques, const double[::1] grid, const Py_ssize_t[::1] starts, int n,
     const double[:, ::1] K, const double[::1] alpha, double scale, double beta,
     double[:, ::1] factors, double[:, ::1] tile, double[::1] out
@@ -165,7 +168,7 @@ def ucb_tables(
             n_a, n_b = starts[i + 1] - starts[i], 1
             for a in range(n_a):
                 skstruct_coordinate_row(
-                    &points[i, 0], grid[starts[i] + a], rates[i], categorical[i], prior,
+                    &points[i, 0], grid[starts[i] + a], rates[i], prior,
                     &factors[a, 0], n)
             if j < 0:
                 factors[n_a, :n] = 1.0
@@ -173,7 +176,7 @@ def ucb_tables(
                 n_b = starts[j + 1] - starts[j]
                 for b in range(n_b):
                     skstruct_coordinate_row(
-                        &points[j, 0], grid[starts[j] + b], rates[j], categorical[j], 1.0,
+                        &points[j, 0], grid[starts[j] + b], rates[j], 1.0,
                         &factors[n_a + b, 0], n)
             start = 0
             while start < n_a * n_b:
@@ -184,7 +187,7 @@ def ucb_tables(
                         &factors[r // n_b, 0], &factors[n_a + r % n_b, 0], &alpha[0],
                         &tile[0, 0] + row * n, n)
                 rows = <int> (stop - start)
-                dtrsm(b"L", b"U", b"T", b"N", &n, &rows, &one, <double*> &K[0, 0], &ld,
+                dtrmm(b"L", b"U", b"T", b"N", &n, &rows, &one, <double*> &K[0, 0], &ld,
                       &tile[0, 0], &n)
                 for r in range(start, stop):
                     variance = prior - skstruct_squared_norm(&tile[0, 0] + (r - start) * n, n)

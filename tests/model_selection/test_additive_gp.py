@@ -107,17 +107,16 @@ def test_rows_longer_than_a_block(monkeypatch):
     assert function(THETAS[0])[1][3] == pytest.approx(numerical, rel=1e-6)
 
 
-def test_fit_lowers_the_objective_from_the_last_theta(monkeypatch):
+def test_fit_comes_close_to_the_optimum_in_a_few_calls(monkeypatch):
     X, z = make_data(60)
     process = make_process(X)
     function = objective(process, z, monkeypatch)
-    begin = function(process.theta)[0]
-    for _ in range(4):  # of 10 steps each
+    best = optimize.minimize(function, process.theta, jac=True, bounds=process._bounds).fun
+    assert function(process.theta)[0] > best + 1
+    for _ in range(3):  # of at most 10 steps each, from where the last one ended
         process.fit(z, EDGES)
-    f, gradient = function(process.theta)
-    assert f < begin - 1
-    assert np.abs(gradient).max() < 0.05
-    short, long = process.length_scales[[0, 4]]  # the last one has no effect
+    assert function(process.theta)[0] < best + 0.2
+    short, long = process.length_scales[[0, 4]]  # the last coordinate has no effect
     assert short < long / 1.5
 
 
@@ -185,7 +184,7 @@ def test_points_survive_growth_and_pending_ones_leave_no_trace():
         for x in X[31:]:
             each.add(tuple(x))
     for each in (process, untouched):
-        np.testing.assert_array_equal(each._points[:, :70].T, X)
+        np.testing.assert_array_equal(each.points, X)
         each.fit(z, EDGES)
     np.testing.assert_array_equal(process.theta, untouched.theta)
 
@@ -194,6 +193,6 @@ def test_a_covariance_that_is_none_is_an_error():
     X, z = make_data(5)
     process = make_process(np.repeat(X[:1], 5, axis=0))
     cliques = np.array([[i, -1] for i in range(5)], dtype=np.int32)
-    given = process._points, process._categorical, np.ones(5), -0.5, cliques, z
+    given = process._points, np.ones(5), -0.5, cliques, z
     with pytest.raises(ArithmeticError, match="not positive definite"):
         negative_log_likelihood(*given, process._covariance, process._alpha, np.empty(6))
