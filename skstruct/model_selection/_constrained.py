@@ -310,7 +310,7 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
         keys = np.column_stack((~feasible, violation, -scores))
         keys[np.isnan(scores)] = np.inf
         places = np.unique(keys, axis=0, return_inverse=True)[1]
-        objective = self.refit if isinstance(self.refit, str) else "score"
+        objective = self.refit if f"mean_test_{self.refit}" in table else "score"
         table[f"rank_test_{objective}"] = rankdata(places, method="min").astype(np.int32)
         return table
 

@@ -108,6 +108,8 @@ class ConstrainedSampler(Sampler):
             raise ValueError(f"acquisition must be one of {ACQUISITIONS}, got {acquisition!r}.")
         if not callable(beta) and not beta > 0:
             raise ValueError(f"beta must be positive or a callable, got {beta!r}.")
+        if n_init is not None and n_init < 1:
+            raise ValueError(f"n_init must be at least 1, or None, got {n_init!r}.")
         super().__init__(space, rng)
         self.acquisition = acquisition
         self.beta = beta
@@ -209,7 +211,7 @@ class ConstrainedSampler(Sampler):
         for mu_i, sigma_i, fitted_i in constraints:
             worst = np.maximum(worst, mu_i - beta * sigma_i)
             feasibility += log_ndtr(-mu_i / sigma_i)
-            feasible[n:] &= fitted_i[len(fitted_i) - len(pending) :] <= 0
+            feasible[n:] &= fitted_i[n:] <= 0
         if self._feasible.any():
             improvement = log_expected_improvement(mu, sigma, fitted[feasible].max())
         return worst, mu + beta * sigma, feasibility, improvement
@@ -242,20 +244,20 @@ class _Function:
         self._center, self._spread = (values.mean(), values.std()) if is_known else (0.0, np.inf)
         self._is_flat = not is_known or values.min() == values.max()
         if not self._is_flat:
-            everywhere = self._known.all()
-            self._process.inputs = self._inputs if everywhere else self._inputs.take(self._known)
+            complete = self._known.all()
+            self._process.inputs = self._inputs if complete else self._inputs.take(self._known)
             self._z = (values - self._center) / self._spread
             self._process.fit(self._z)
 
     def predict(self, candidates, pending):
         """Return means and standard deviations at candidates, and means at inputs and pending."""
-        everywhere = np.concatenate((self._known, np.full(len(pending), True)))
-        means = np.full(len(everywhere), self._center)
+        known = np.concatenate((self._known, np.full(len(pending), True)))
+        means = np.full(len(known), self._center)
         if self._is_flat:
             mu = np.full(len(candidates), self._center)
             return mu, np.full(len(candidates), max(self._spread, _CERTAIN)), means
         mu, sigma, fitted = self._process.predict(self._z, candidates, pending)
-        means[everywhere] += self._spread * fitted
+        means[known] += self._spread * fitted
         return self._center + self._spread * mu, self._spread * sigma, means
 
 

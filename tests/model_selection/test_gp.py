@@ -197,3 +197,32 @@ def test_log_improvement_is_increasing():
     z = np.concatenate((-np.logspace(8, -3, 3000), np.logspace(-3, 8, 3000)))
     values = np.array([log_improvement(x) for x in z])
     assert (np.diff(values) > 0).all()
+
+
+def test_processes_of_two_functions_share_their_inputs():
+    X, z = make_data(40)
+    candidates, _ = make_data(20, seed=1)
+    values = z, np.cos(3 * z)
+    shared = make_process(X).inputs
+    together = [_gp.GaussianProcess(shared) for _ in values]
+    alone = [make_process(X) for _ in values]
+    for processes in (together, alone):
+        for process, value in zip(processes, values, strict=True):
+            process.fit(value)
+    for first, second, value in zip(together, alone, values, strict=True):
+        pending = [(0.1, 0.2, 0.5)]
+        np.testing.assert_array_equal(
+            first.predict(value, candidates, pending)[:2],
+            second.predict(value, candidates, pending)[:2],
+        )
+
+
+def test_inputs_of_some_points():
+    X, z = make_data(40)
+    rows = np.arange(40) % 3 > 0
+    taken = make_process(X).inputs.take(rows)
+    np.testing.assert_array_equal(taken.points, X[rows])
+    process, fresh = GaussianProcess(taken), make_process(X[rows])
+    for each in (process, fresh):
+        each.fit(z[rows])
+    np.testing.assert_array_equal(process.theta, fresh.theta)
