@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skstruct.tensor._cp_sweeps_fast import balance
 
 SCREENING = 20  # sweeps that tell a start that leads nowhere
+AGREE = 1e-3  # relative difference of the errors of two starts that found the same
 SMALL_ERROR = 1e-3  # relative changes of an error below this are changes of noise
 
 
@@ -137,7 +138,8 @@ def best_start(sweep, starts, *, max_iter, call, **options):
     sweep : callable
         As `AcceleratedSweeps` takes it, and `options` with it.
     starts : list
-        Factors, or callables that return them. With several, each has SCREENING sweeps.
+        Factors, or callables that return them. With several, each has SCREENING sweeps, and no
+        other is tried once one ends where the best one before did.
     max_iter : int
         Largest number of sweeps from one start.
     call : callable
@@ -159,10 +161,14 @@ def best_start(sweep, starts, *, max_iter, call, **options):
     for start in starts:
         run = AcceleratedSweeps(sweep, start() if callable(start) else start, **options)
         enough = proceed(run, first)
-        if best is None or run.errors[-1] < best.errors[-1]:
+        error = run.errors[-1]
+        known = best is not None and abs(error - best.errors[-1]) <= AGREE * error
+        if best is None or error < best.errors[-1]:
             best = run
         if enough:
             return best
+        if known:
+            break
     proceed(best, max_iter)
     return best
 

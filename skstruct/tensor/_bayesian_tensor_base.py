@@ -105,12 +105,13 @@ class BaseBayesianTensor(CallbackSupportMixin, BaseEstimator):
         return found
 
     def _encode(self, X):
-        return encode(X, self.categories_, self.mode_sizes)
+        return encode(X, self.categories_, numbered=self._numbered)
 
     def _start(self, X):
         """Set the categories of the columns; return (slices of the rows, side information)."""
         side_info = self._check_modes(X.shape[1])
         self.categories_ = find_categories(X, self.mode_sizes)
+        self._numbered = self.mode_sizes is not None
         return self._encode(X), side_info
 
     def _sample(self, index, y, weight, side_info, noise, data):

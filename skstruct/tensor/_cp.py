@@ -11,7 +11,7 @@ positive, and A_0 is the projection of the rows on what these span (_cp_projecti
 new rows in `transform`.
 """
 
-from math import prod, sqrt
+from math import sqrt
 from numbers import Integral, Real
 
 import numpy as np
@@ -87,9 +87,10 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         The first start: leading singular vectors of the unfoldings, or Gaussian. With gaps, all
         starts are random ones near these vectors.
     n_init : "auto" or int, default="auto"
-        Number of starts, those after the first Gaussian; the one of the lowest error after 20
-        sweeps is followed. "auto" is 3 on a core, where they cost next to nothing, 5 with
-        gaps, where local minima abound, else 1.
+        Largest number of starts, those after the first Gaussian; the one of the lowest error
+        after 20 sweeps is followed, and once a start ends where the best one before did, there is
+        no other. "auto" is 3 on a core, where they cost next to nothing, 10 with gaps, where
+        local minima abound, else 1.
     max_iter : int, default=500
         Largest number of sweeps of a start.
     tol : float, default=1e-8
@@ -296,14 +297,8 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             if not X.has_canonical_format:
                 X = X.copy()
                 X.sum_duplicates()
-            if reset:
-                shape = self.tensor_shape
-                self.tensor_shape_ = tuple(shape) if shape is not None else X.shape[1:]
-                if prod(self.tensor_shape_) != X.shape[1]:
-                    raise ValueError(
-                        f"tensor_shape={self.tensor_shape_} has {prod(self.tensor_shape_)} "
-                        f"elements, X has {X.shape[1]} features."
-                    )
+            if reset:  # tensor_shape is what a dense row could have
+                validate_tensor(self, np.zeros((1, X.shape[1])), reset=True)
             known, elements = None, X.data
         else:
             X = validate_tensor(self, X, reset=reset, ensure_all_finite="allow-nan")
@@ -352,7 +347,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             norms = np.copysign(np.sqrt(np.einsum("ir,ir->r", A, A)), top)
             scale *= norms
             others.append(A / np.where(norms == 0, 1.0, norms))
-        self.mean_ = found.mean
+        self.mean_, self._nonnegative = found.mean, self.nonnegative
         # The ridge of scores of components of norm 1.
         self._ridge = found.ridge / np.where(scale == 0, 1.0, scale) ** 2
         self.factors_ = [None, *(A.astype(dtype) for A in others)]
@@ -377,12 +372,12 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _project(self, X, known):
         """Return scores, and the inner products with the components of rows without gaps."""
-        options = {"nonnegative": self.nonnegative}
+        options = {"nonnegative": self._nonnegative}
         others = self._others()
         if known is not None:
             return project_observed(X, self.mean_, others, self._ridge, **options), None
         table = X if issparse(X) else X.reshape(len(X), -1)
-        M = inner_products(table, self.mean_, others, self.n_components)
+        M = inner_products(table, self.mean_, others, len(self._ridge))
         return project(M, others, self._ridge, **options), M
 
     def transform(self, X):
@@ -419,10 +414,10 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         check_is_fitted(self)
         X = check_array(X, dtype=FLOATS)
-        if X.shape[1] != self.n_components:
+        if X.shape[1] != len(self.weights_):
             raise ValueError(
                 f"X has {X.shape[1]} columns; scores of this decomposition have "
-                f"{self.n_components}."
+                f"{len(self.weights_)}."
             )
         return reconstruct(X, self._others(), self.mean_, X.dtype)
 
@@ -488,10 +483,10 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @property
     def _n_features_out(self):
-        return self.n_components
+        return len(self.weights_)
 
     @property
     def components_(self):
         return np.ascontiguousarray(
-            khatri_rao(self._others(), self.n_components).T, self.factors_[1].dtype
+            khatri_rao(self._others(), len(self.weights_)).T, self.factors_[1].dtype
         )

@@ -26,7 +26,7 @@ from skstruct.tensor._hooi import sequential, singular, squared_norm
 from skstruct.tensor._modes import in_safe_range
 
 SMALL_CORE = 0.3  # share of the elements below which a core is worth its making
-STARTS = 5  # with gaps, where local minima abound
+STARTS = 10  # with gaps, where local minima abound
 CORE_STARTS = 3  # where one costs next to nothing
 POLISH = 3  # sweeps on the tensor after those on its core, at most
 
@@ -120,13 +120,14 @@ def fit_sparse(index, y, norm2, shape, estimator, random_state, call):
     rank = estimator.n_components
     ridge = ridge_of(estimator.alpha, sqrt(norm2 / prod(shape)), len(shape))
 
-    def space(n):
-        M = unfold(index, y, shape, n, random_state)
-        return leading_space(M, rank, random_state, with_diagonal=True)
-
     sweeps = SparseSweeps(
         index, y, shape, rank, norm2=norm2, ridge=ridge, nonnegative=estimator.nonnegative
     )
+
+    def space(n):
+        M = unfold(*sweeps.modes[n], shape[:n] + shape[n + 1 :])
+        return leading_space(M, rank, random_state, with_diagonal=True)
+
     run = _sweep(sweeps, shape, space, estimator, 1, random_state, call)
     return Decomposition(run.factors, ridge, 0.0, run.errors, run)
 

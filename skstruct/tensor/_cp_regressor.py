@@ -57,9 +57,10 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         in `fit` being the slices; with sizes it holds integers from 0 to the size less 1.
     accelerate : bool, default=True
         Whether to extrapolate sweeps, and start anew from the last one where that fails.
-    n_init : int, default=5
-        Number of random starts. The one of the lowest objective after 20 sweeps is followed: with
-        few entries, every other start may end in a local minimum that predicts nothing.
+    n_init : int, default=10
+        Largest number of random starts. The one of the lowest objective after 20 sweeps is
+        followed: with few entries, every other start may end in a local minimum that predicts
+        nothing. Once a start ends where the best one before did, there is no other.
     max_iter : int, default=300
         Largest number of sweeps of a start.
     tol : float, default=1e-6
@@ -145,7 +146,7 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         nonnegative=False,
         mode_sizes=None,
         accelerate=True,
-        n_init=5,
+        n_init=10,
         max_iter=300,
         tol=1e-6,
         random_state=None,
@@ -256,7 +257,8 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         scale = np.sqrt(np.average(y * y, weights=weight)) or 1.0
         self.mean_, self.scale_ = float(mean * unit), float(scale * unit)
         self.categories_ = find_categories(X, self.mode_sizes)
-        index = encode(X, self.categories_, self.mode_sizes)
+        self._numbered = self.mode_sizes is not None
+        index = encode(X, self.categories_, numbered=self._numbered)
         sizes = [len(known) for known in self.categories_]
         if self.alpha == 0:
             self._refuse_empty_slices(index, sizes)
@@ -290,7 +292,7 @@ class CPRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", reset=False)
-        index = encode(X, self.categories_, self.mode_sizes)
+        index = encode(X, self.categories_, numbered=self._numbered)
         found = values(index, [pad(A, n_rows=1) for A in self.factors_])
         found *= self.scale_
         found += self.mean_

@@ -45,7 +45,16 @@ def find_categories(X, mode_sizes):
     return [np.arange(size) for size in mode_sizes]
 
 
-def encode(X, categories, mode_sizes):
+def _consecutive(known):
+    """Return whether sorted distinct values are integers without gaps."""
+    return (
+        known.dtype.kind in "iuf"
+        and known[-1] - known[0] == len(known) - 1
+        and (known == np.floor(known)).all()
+    )
+
+
+def encode(X, categories, *, numbered):
     """Return the slices of entries.
 
     Parameters
@@ -54,8 +63,8 @@ def encode(X, categories, mode_sizes):
         Values of the columns.
     categories : list of ndarray
         What `find_categories` gave.
-    mode_sizes : sequence of int or None
-        The parameter of the estimator.
+    numbered : bool
+        Whether values are the numbers of slices, with `mode_sizes`, and others are wrong.
 
     Returns
     -------
@@ -65,24 +74,23 @@ def encode(X, categories, mode_sizes):
     Raises
     ------
     ValueError
-        If, with mode_sizes, a value is not an integer from 0 to the size of the mode.
+        If numbered, and a value is not an integer from 0 to the size of the mode less 1.
     """
     index = np.empty(X.shape, np.int32)
     for k, known in enumerate(categories):
         column = X[:, k]
-        if mode_sizes is not None:
-            wrong = (column < 0) | (column >= len(known)) | (column != np.floor(column))
-            if wrong.any():
-                raise ValueError(
-                    f"Column {k} of X has the value {column[wrong][0]}; with "
-                    f"mode_sizes={tuple(mode_sizes)} it must be an integer from 0 to "
-                    f"{len(known) - 1}."
-                )
-            index[:, k] = column
+        if _consecutive(known):
+            place = column - known[0]
+            found = (place >= 0) & (place < len(known)) & (place == np.floor(place))
         else:
             place = np.searchsorted(known, column)
             found = known[np.minimum(place, len(known) - 1)] == column
-            index[:, k] = np.where(found, place, len(known))
+        if numbered and not found.all():
+            raise ValueError(
+                f"Column {k} of X has the value {column[~found][0]}; with mode_sizes it must be "
+                f"an integer from 0 to {len(known) - 1}."
+            )
+        index[:, k] = np.where(found, place, len(known))
     return index
 
 

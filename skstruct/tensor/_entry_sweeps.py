@@ -27,25 +27,37 @@ EXPLICIT = 1e-12  # squared relative error below which the difference of squares
 INNER_PASSES = 5  # of coordinate descent, or until one changes little beside the first
 INNER_TOL = 0.01
 SPREAD = 0.1  # of what a start has outside these spaces
-POWERS = 8  # of the unfolding's Gram matrix, that bring out its leading eigenvectors
+WIDE = 4  # columns of an unfolding for an entry, above which empty ones are left out
+POWERS = 8  # of the unfolding's Gram matrix, that bring out its leading eigenvectors, at most
+STEADY = 0.01  # relative change of the sum of its leading eigenvalues that is little
 
 
-def unfold(index, y, sizes, k, random_state):
-    """Return the sparse unfolding along mode k, without empty columns."""
-    keys = np.zeros(len(y), np.uint64)
+def unfold(ptr, index, y, sizes):
+    """Return the sparse unfolding along a mode from its sorted entries.
+
+    `index` are their slices of the other modes, which have these sizes.
+    """
+    columns, width = np.zeros(len(y), np.int64), 1
     for n, size in enumerate(sizes):
-        if n != k:  # a random number for each column of the unfolding, by sums that wrap around
-            keys += random_state.randint(2**63, size=size, dtype=np.uint64)[index[:, n]]
-    names, columns = np.unique(keys, return_inverse=True)
-    return csr_array((y, (index[:, k], columns)), shape=(sizes[k], len(names)))
+        columns, width = columns * size + index[:, n], width * size
+        if width > WIDE * len(y):
+            names, columns = np.unique(columns, return_inverse=True)
+            width = len(names)
+    M = csr_array((y, columns, ptr), shape=(len(ptr) - 1, width), copy=True)
+    M.sum_duplicates()
+    return M
 
 
 def leading_space(M, rank, random_state, *, with_diagonal=False):
     """Return orthonormal columns near the leading eigenvectors of M M', less its diagonal."""
     Q = random_state.standard_normal((M.shape[0], min(2 * rank, M.shape[0])))
     diagonal = 0.0 if with_diagonal else (M * M).sum(axis=1)[:, None]
+    size = 0.0
     for _ in range(POWERS):
-        Q = np.linalg.qr(M @ (M.T @ Q) - diagonal * Q)[0]
+        Q, R = np.linalg.qr(M @ (M.T @ Q) - diagonal * Q)
+        last, size = size, np.abs(np.diag(R)[:rank]).sum()
+        if abs(size - last) <= STEADY * size:
+            break
     _, V = np.linalg.eigh(Q.T @ (M @ (M.T @ Q) - diagonal * Q))
     return Q @ V[:, -rank:]
 
@@ -91,8 +103,9 @@ class EntrySweeps:
 
     def _leading_space(self, k, random_state):
         if self._spaces[k] is None:
-            y = self.y if self.weight is None else self.weight * self.y
-            M = unfold(self.index, y, self.sizes, k, random_state)
+            ptr, index, y, weight = self.modes[k]
+            others = [size for n, size in enumerate(self.sizes) if n != k]
+            M = unfold(ptr, index, y if weight is None else weight * y, others)
             self._spaces[k] = leading_space(M, self.rank, random_state)
         return self._spaces[k]
 

@@ -8,9 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
-from skstruct.tensor import CP
-from skstruct.tensor._accelerated_sweeps import AcceleratedSweeps, balance
+from skstruct.tensor import CP, _cp_sweeps_fast
+from skstruct.tensor._accelerated_sweeps import AcceleratedSweeps, balance, best_start
 from skstruct.tensor._cp_sweeps import DenseSweeps, SparseSweeps, khatri_rao
+from skstruct.tensor._entries import sort_by_mode
+from skstruct.tensor._entry_sweeps import unfold
 
 LETTERS = "abcde"
 
@@ -98,6 +100,72 @@ def test_restart_throws_away_what_is_worse():
     assert run.n_iter == 5
     assert_array_equal(accepted[2], accepted[1])
     assert_array_equal(seen[3], accepted[1])
+
+
+@pytest.mark.parametrize(
+    ("errors", "n_tried", "best"),
+    [
+        ([3.0, 1.0, 1.0, 0.5], 3, 1.0),
+        ([3.0, 2.0, 3.0, 1.0], 4, 1.0),
+        ([2.0, 1.0, 2.0, 3.0], 4, 1.0),
+    ],
+)
+def test_no_more_starts_once_two_agree(errors, n_tried, best):
+    # A start is the error that it ends with, from its first sweep on.
+    tried = []
+
+    def start(error):
+        tried.append(error)
+        return [np.full((1, 1), error)] * 2
+
+    run = best_start(
+        lambda factors: float(factors[0][0, 0] * factors[1][0, 0]) ** 0.5,
+        [lambda error=error: start(error) for error in errors],
+        max_iter=50, call=lambda step: step() and False, tol=1e-6, accelerate=False,
+    )  # fmt: skip
+    assert tried == errors[:n_tried]
+    assert_allclose(run.errors[-1], best)
+
+
+def test_least_squares_without_a_cholesky_factor():
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    M = rng.standard_normal((7, 5))
+    G = Q * [3.0, 2.0, 1.0, 0.0, -1e-9] @ Q.T
+    found = M.copy()
+    _cp_sweeps_fast.least_squares(G, found)
+    assert_allclose(found, M @ (Q[:, :3] / [3.0, 2.0, 1.0]) @ Q[:, :3].T, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [5, 3000])
+def test_unfolding_of_entries(size):
+    # With a wide mode, columns without an entry are left out; entries may come twice.
+    rng = np.random.default_rng(0)
+    sizes = (4, size, 6)
+    index = np.column_stack([rng.integers(0, n, 50) for n in sizes]).astype(np.int32)
+    index[10:20] = index[:10]
+    X, y = np.zeros(sizes), rng.standard_normal(50)
+    np.add.at(X, tuple(index.T), y)
+    for k, mode in enumerate(sort_by_mode(np.ascontiguousarray(index), sizes)):
+        given = mode.ptr.copy(), mode.index.copy(), y[mode.order]
+        M = unfold(*given, [n for m, n in enumerate(sizes) if m != k])
+        assert_array_equal(given[0], mode.ptr)  # what is shared stays what it is
+        assert_array_equal(given[2], y[mode.order])
+        unfolding = np.moveaxis(X, k, 0).reshape(sizes[k], -1)
+        assert_allclose((M @ M.T).toarray(), unfolding @ unfolding.T, atol=1e-12)
+        assert M.shape[1] <= 4 * 50
+
+
+def test_parameters_set_after_a_fit_are_of_the_next_one():
+    X = np.random.default_rng(0).standard_normal((12, 5, 4))
+    model = CP(3, random_state=0).fit(X)
+    expected = model.transform(X), model.components_, model.score(X)
+    model.set_params(n_components=7, nonnegative=True, alpha=5.0, tensor_shape=(2, 10))
+    assert_array_equal(model.transform(X), expected[0])
+    assert_array_equal(model.components_, expected[1])
+    assert model.score(X) == expected[2]
+    assert model.inverse_transform(expected[0]).shape == (12, 20)
+    assert model.get_feature_names_out().tolist() == ["cp0", "cp1", "cp2"]
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -239,6 +307,8 @@ def test_shapes_that_do_not_fit():
     for table in (X, csr_array(X)):
         with pytest.raises(ValueError, match=r"tensor_shape=\(5, 3\) has 15 elements, X has 12"):
             CP(2, tensor_shape=(5, 3)).fit(table)
+        with pytest.raises(ValueError, match=r"tensor_shape=\(-4, -3\); it must be None or the"):
+            CP(2, tensor_shape=(-4, -3)).fit(table)
     model = CP(2, tensor_shape=(4, 3)).fit(np.random.default_rng(0).random((10, 12)))
     with pytest.raises(ValueError, match="X has 3 columns; scores of this decomposition have 2"):
         model.inverse_transform(np.ones((2, 3)))

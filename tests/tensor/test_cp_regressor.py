@@ -136,3 +136,10 @@ def test_memory_does_not_depend_on_the_size_of_the_tensor():
     X = rng.integers(0, 100_000, (2000, 3))
     model = CPRegressor(2, random_state=0).fit(X, rng.standard_normal(2000))
     assert np.isfinite(model.predict(X)).all()
+
+
+def test_mode_sizes_set_after_a_fit_are_of_the_next_one():
+    X, y, _ = observed(low_rank((12, 10, 8), 2), 0.4)
+    model = CPRegressor(2, random_state=0).fit(X + 3, y)
+    expected = model.predict(X)
+    assert_array_equal(model.set_params(mode_sizes=(20, 20, 20)).predict(X), expected)

@@ -157,9 +157,23 @@ def test_categories():
     X = np.array([[2.5, 7.0], [-1.0, 7.0], [2.5, 3.0]])
     categories = find_categories(X, None)
     assert_array_equal(categories[0], [-1, 2.5])
-    assert_array_equal(encode(X, categories, None), [[1, 1], [0, 1], [1, 0]])
-    unknown = encode(np.array([[0.0, 8.0], [9.0, 3.0]]), categories, None)
+    assert_array_equal(encode(X, categories, numbered=False), [[1, 1], [0, 1], [1, 0]])
+    unknown = encode(np.array([[0.0, 8.0], [9.0, 3.0]]), categories, numbered=False)
     assert_array_equal(unknown, [[2, 2], [2, 0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.uint8, np.int64])
+def test_categories_without_gaps(dtype):
+    # These are found by a subtraction, which may wrap around.
+    known = np.arange(5, 100).astype(dtype)[:, None]
+    X = np.arange(0, 128).astype(dtype)[:, None]
+    expected = [i - 5 if 5 <= i < 100 else 95 for i in range(128)]
+    index = encode(X, find_categories(known, None), numbered=False)
+    assert_array_equal(index[:, 0], expected)
+    if np.issubdtype(dtype, np.floating):
+        other = np.array([[5.5], [-1e30], [1e30], [4.999], [99.0001]], dtype)
+        index = encode(other, find_categories(known, None), numbered=False)
+        assert_array_equal(index[:, 0], 95)
 
 
 @pytest.mark.parametrize("value", [-1, 4, 1.5])
@@ -168,4 +182,4 @@ def test_mode_sizes_refuse_other_values(value):
     categories = find_categories(None, sizes)
     X = np.array([[0.0, 1.0], [4.0, value]])
     with pytest.raises(ValueError, match=rf"Column 1 of X has the value {value}"):
-        encode(X, categories, sizes)
+        encode(X, categories, numbered=True)
