@@ -48,7 +48,7 @@ SKSTRUCT_INLINE double skstruct_difference(double x, double p)
 }
 
 /* k[q] = the kernel between x, whose coordinates are x_stride apart, and each of n points. */
-SKSTRUCT_CLONES static void skstruct_additive_row(const double *points, ptrdiff_t stride,
+SKSTRUCT_CLONES static inline void skstruct_additive_row(const double *points, ptrdiff_t stride,
                                                   const double *x, ptrdiff_t x_stride,
                                                   const double *rates,
                                                   const int *cliques, int n_cliques, double *k,
@@ -80,7 +80,7 @@ SKSTRUCT_CLONES static void skstruct_additive_row(const double *points, ptrdiff_
 
 /* slope[i] += sum over q of w[q] sum_{c with i} k_c D_i: minus the weighted sum of the derivatives
  * of the kernel by rates[i].  w is 0 in the padding. */
-SKSTRUCT_CLONES static void skstruct_additive_slope(const double *points, ptrdiff_t stride,
+SKSTRUCT_CLONES static inline void skstruct_additive_slope(const double *points, ptrdiff_t stride,
                                                     const double *x, ptrdiff_t x_stride,
                                                     const double *rates,
                                                     const int *cliques, int n_cliques,
@@ -119,7 +119,7 @@ SKSTRUCT_CLONES static void skstruct_additive_slope(const double *points, ptrdif
 }
 
 /* k[q] = scale times the kernel of one coordinate between x and each of n points. */
-SKSTRUCT_CLONES static void skstruct_coordinate_row(const double *p, double x,
+SKSTRUCT_CLONES static inline void skstruct_coordinate_row(const double *p, double x,
                                                     double rate, double scale, double *k,
                                                     ptrdiff_t n)
 {
@@ -131,7 +131,7 @@ SKSTRUCT_CLONES static void skstruct_coordinate_row(const double *p, double x,
 }
 
 /* k = a * b, number by number; returns the sum of k * alpha. */
-SKSTRUCT_CLONES static double skstruct_product_dot(const double *a, const double *b,
+SKSTRUCT_CLONES static inline double skstruct_product_dot(const double *a, const double *b,
                                                    const double *alpha, double *k, ptrdiff_t n)
 {
     double sum = 0.0;
@@ -146,14 +146,30 @@ SKSTRUCT_CLONES static double skstruct_product_dot(const double *a, const double
     return sum;
 }
 
-SKSTRUCT_CLONES static double skstruct_squared_norm(const double *a, ptrdiff_t n)
+SKSTRUCT_CLONES static inline double skstruct_row_dot(const double *a, const double *b, ptrdiff_t n)
 {
     double sum = 0.0;
     ptrdiff_t q;
 
 #pragma omp simd reduction(+ : sum)
     for (q = 0; q < n; q++)
-        sum += a[q] * a[q];
+        sum += a[q] * b[q];
+    return sum;
+}
+
+/* a -= share * b; returns what is left of |a|^2. */
+SKSTRUCT_CLONES static inline double skstruct_deflate(double *a, double share, const double *b,
+                                               ptrdiff_t n)
+{
+    double sum = 0.0;
+    ptrdiff_t q;
+
+#pragma omp simd reduction(+ : sum)
+    for (q = 0; q < n; q++) {
+        double rest = a[q] - share * b[q];
+        a[q] = rest;
+        sum += rest * rest;
+    }
     return sum;
 }
 

@@ -18,11 +18,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from skstruct._lib.row_blocks import one_blas_thread
-from skstruct.model_selection._additive_gp_fast import (
-    condition,
-    negative_log_likelihood,
-    ucb_tables,
-)
+from skstruct.model_selection._additive_gp_fast import condition, negative_log_likelihood
+from skstruct.model_selection._additive_ucb_fast import ucb_tables
 from skstruct.model_selection._forest import max_sum_forest
 
 _TILE = 64
@@ -151,17 +148,15 @@ class AdditiveGaussianProcess:
         joint = np.where(cliques[:, 1] < 0, 1, sizes[cliques[:, 1]])
         ends = np.cumsum(sizes[cliques[:, 0]] * joint)
         tables = np.empty(ends[-1])
-        factors, tile = np.empty((2 * sizes.max() + 1, n)), np.empty((_TILE, n))
-        ucb_tables(
-            *given,
-            cliques,
-            np.concatenate(grids) * np.repeat(self._stretch, sizes),
-            starts,
-            *conditioned,
-            factors,
-            tile,
-            tables,
+        states = np.concatenate(grids) * np.repeat(self._stretch, sizes)
+        g = sizes.max()
+        work = (
+            np.empty((3, g, n)),
+            np.empty((max(g, _TILE), n)),
+            np.empty((4, g, g)),
+            np.empty((2, g * g * (g + 1) // 2)),
         )
+        ucb_tables(*given, cliques, states, starts, *conditioned, *work, tables)
         parts = np.split(tables, ends[:-1])
         unary = [np.zeros(size) for size in sizes]
         for (i, _), part in zip(cliques[len(edges) :], parts[len(edges) :], strict=True):

@@ -1,4 +1,4 @@
-"""The additive Gaussian process over cliques: likelihood with its gradient, and UCB tables.
+"""The additive Gaussian process over cliques: the likelihood and its gradient.
 
 n results z at points in [0, 1]^d, covariance s2 (k + noise I), mean 0, and m cliques c of one or
 two coordinates each,
@@ -13,8 +13,7 @@ With s2 at its optimum for given rates and noise, minus the log likelihood is
 Rows of a C-ordered lower triangle are columns of LAPACK's upper one, hence uplo = "U".
 """
 
-from libc.math cimport log, sqrt
-from scipy.linalg.cython_blas cimport dtrmm
+from libc.math cimport log
 from scipy.linalg.cython_lapack cimport dpotrf, dpotri, dpotrs, dtrtri
 
 cdef extern from "additive_kernel.h":
@@ -26,18 +25,9 @@ cdef extern from "additive_kernel.h":
         const double *points, Py_ssize_t stride, const double *x, Py_ssize_t x_stride,
         const double *rates, const int *cliques, int n_cliques,
         const double *w, double *slope, Py_ssize_t n) noexcept nogil
-    void skstruct_coordinate_row(
-        const double *p, double x, double rate, double scale, double *k,
-        Py_ssize_t n) noexcept nogil
-    double skstruct_product_dot(
-        const double *a, const double *b, const double *alpha, double *k,
-        Py_ssize_t n) noexcept nogil
-    double skstruct_squared_norm(const double *a, Py_ssize_t n) noexcept nogil
 
 cdef enum:
     PADDING = 8
-cdef double LEAST_VARIANCE = 1e-12
-
 
 cdef int _factorize(
     const double[:, ::1] points, const double[::1] rates,
@@ -145,52 +135,3 @@ def condition(
     if info != 0:
         raise ArithmeticError(f"The covariance is not positive definite (LAPACK info {info}).")
     return scale
-
-
-def ucb_tables(
-    const double[:, ::1] points, const double[::1] rates,
-    const int[:, ::1] cliques, const double[::1] grid, const Py_ssize_t[::1] starts, int n,
-    const double[:, ::1] K, const double[::1] alpha, double scale, double beta,
-    double[:, ::1] factors, double[:, ::1] tile, double[::1] out
-):
-    """Write mu_c + beta sigma_c of each clique on the grid of its coordinates.
-
-    After :func:`condition` at n points. The states of coordinate i are ``grid[starts[i]:starts[i
-    + 1]]``. The tables follow one another in ``out``: a row a state of the first coordinate, a
-    column a state of the second. ``factors`` is work of (two grids, n), ``tile`` of (any, n).
-    """
-    cdef int ld = <int> K.shape[1], rows
-    cdef Py_ssize_t c, i, j, a, b, r, row, n_a, n_b, start, stop, done = 0
-    cdef double one = 1.0, prior = 1.0 / cliques.shape[0], variance
-    with nogil:
-        for c in range(cliques.shape[0]):
-            i, j = cliques[c, 0], cliques[c, 1]
-            n_a, n_b = starts[i + 1] - starts[i], 1
-            for a in range(n_a):
-                skstruct_coordinate_row(
-                    &points[i, 0], grid[starts[i] + a], rates[i], prior,
-                    &factors[a, 0], n)
-            if j < 0:
-                factors[n_a, :n] = 1.0
-            else:
-                n_b = starts[j + 1] - starts[j]
-                for b in range(n_b):
-                    skstruct_coordinate_row(
-                        &points[j, 0], grid[starts[j] + b], rates[j], 1.0,
-                        &factors[n_a + b, 0], n)
-            start = 0
-            while start < n_a * n_b:
-                stop = min(start + tile.shape[0], n_a * n_b)
-                for r in range(start, stop):
-                    row = r - start
-                    out[done + r] = skstruct_product_dot(
-                        &factors[r // n_b, 0], &factors[n_a + r % n_b, 0], &alpha[0],
-                        &tile[0, 0] + row * n, n)
-                rows = <int> (stop - start)
-                dtrmm(b"L", b"U", b"T", b"N", &n, &rows, &one, <double*> &K[0, 0], &ld,
-                      &tile[0, 0], &n)
-                for r in range(start, stop):
-                    variance = prior - skstruct_squared_norm(&tile[0, 0] + (r - start) * n, n)
-                    out[done + r] += beta * sqrt(max(scale * variance, LEAST_VARIANCE))
-                start = stop
-            done += n_a * n_b
