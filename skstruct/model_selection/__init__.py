@@ -4,6 +4,7 @@ from skstruct.model_selection._cash_space import cash_space
 from skstruct.model_selection._constrained import ConstrainedSearchCV, InfeasibleSearchWarning
 from skstruct.model_selection._core import Proposal, TrialResult, ask_tell
 from skstruct.model_selection._forest import max_sum_forest, sample_random_forest
+from skstruct.model_selection._multi_fidelity import MultiFidelitySearchCV
 from skstruct.model_selection._policies import (
     UCB1,
     ArmPolicy,
@@ -16,8 +17,11 @@ from skstruct.model_selection._rising_bandit import RisingBanditSearchCV
 from skstruct.model_selection._sampler import Sampler
 from skstruct.model_selection._sampler_constrained import ConstrainedSampler
 from skstruct.model_selection._sampler_gp import GPSampler
+from skstruct.model_selection._sampler_multi_fidelity import MultiFidelitySampler
 from skstruct.model_selection._sampler_random import RandomSampler
 from skstruct.model_selection._store import read_journal
+from skstruct.model_selection._threshold_search import ThresholdSearchCV
+from skstruct.model_selection._unimodal_bandit_search import UnimodalBanditSearchCV
 
 __all__ = [
     "UCB1",
@@ -27,6 +31,8 @@ __all__ = [
     "GPSampler",
     "InfeasibleSearchWarning",
     "MaxUCB",
+    "MultiFidelitySampler",
+    "MultiFidelitySearchCV",
     "Proposal",
     "RandomSampler",
     "RisingBandit",
@@ -34,7 +40,9 @@ __all__ = [
     "RoundRobin",
     "Sampler",
     "SuccessiveHalving",
+    "ThresholdSearchCV",
     "TrialResult",
+    "UnimodalBanditSearchCV",
     "ask_tell",
     "cash_space",
     "max_sum_forest",

@@ -73,6 +73,17 @@ class AR1Process(Inputs):
         return self.theta[first : first + self.n_levels - 1].copy()
 
     @property
+    def correlation(self):
+        """Correlation of each level with the last one at a point, of shape (n_levels,)."""
+        mixing = np.eye(self.n_levels)
+        for t, rho in enumerate(self.rho):
+            mixing[t + 1] += rho * mixing[t]
+        first = len(self._categorical) + self.n_levels
+        variances = np.exp([0.0, *self.theta[first : -self.n_levels]])
+        covariance = (mixing * variances) @ mixing.T
+        return covariance[-1] / np.sqrt(np.diagonal(covariance) * covariance[-1, -1])
+
+    @property
     def noise(self):
         """Variances of the noise of each level relative to the scale, of shape (n_levels,)."""
         return np.exp(self.theta[-self.n_levels :])

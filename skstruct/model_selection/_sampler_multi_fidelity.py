@@ -34,6 +34,14 @@ _LEAST_TO_COMPARE = 4
 _LEAST_TO_MEASURE = 3
 
 
+def first_trials(space, n_levels):
+    """Return how many trials of each level come before the first model, a list."""
+    n = max(4, 2 * (space.n_dims + 1))
+    counts = [-(-n // 2**t) for t in range(n_levels)]
+    counts[-1] = max(counts[-1], 2)
+    return [min(count, space.size) for count in counts]
+
+
 class MultiFidelitySampler(Sampler):
     """Maximise expected improvement, and try cheaply first what cheap trials can tell.
 
@@ -124,7 +132,7 @@ class MultiFidelitySampler(Sampler):
         self._top = len(levels) - 1
         self._all = range(len(levels))
         self._shares = [*levels[:-1], None]  # as proposals have them
-        self.n_init = sum(self._quota(self._all).values())
+        self.n_init = sum(first_trials(space, len(levels)))
         self._sobol = shifted_sobol(space.n_dims, rng)
         self._process = AR1Process(space.categorical, len(levels))
         self._alone = AR1Process(space.categorical, 1)  # of the results of the top level
@@ -162,24 +170,13 @@ class MultiFidelitySampler(Sampler):
 
     @property
     def rho(self):
-        """Factors between each level and the next, of shape (n_levels - 1,)."""
+        """By what the model multiplies a level for the next, of shape (n_levels - 1,)."""
         return self._process.rho
 
+    @property
     def level_correlation(self):
-        """Return how well a level knows the top: medians over the points tried so far.
-
-        Returns
-        -------
-        ndarray of shape (n_levels,)
-            Posterior correlation of each level with the top; NaN if there is no model.
-        """
-        if self._n_fitted == 0:
-            return np.full(len(self.levels), np.nan)
-        self._process.condition(standardised(np.array(self._scores)))
-        covariances = np.array([self._process.covariance(x) for x in self._points()])
-        variances = np.diagonal(covariances, axis1=1, axis2=2)
-        scales = np.sqrt(variances * variances[:, -1:])
-        return np.median(covariances[:, -1] / scales, axis=0)
+        """Correlation of each level with the top in the model, of shape (n_levels,)."""
+        return self._process.correlation
 
     def _number(self, proposal):
         return self._shares.index(proposal.level)
@@ -217,18 +214,11 @@ class MultiFidelitySampler(Sampler):
             self._n_asked[choice[1]] += 1
         return choice
 
-    def _quota(self, levels):
-        """Return how many trials of each level come before the first model."""
-        n, size = max(4, 2 * (self.space.n_dims + 1)), self.space.size
-        quota = {t: -(-n // 2**i) for i, t in enumerate(levels)}
-        quota[self._top] = max(quota[self._top], 2)
-        return {t: min(n, size) for t, n in quota.items()}
-
     def _lacking(self, levels):
         """Return the lowest level that lacks trials before the first model, if any."""
         asked = [t for _, t in self._asked]
-        quota = self._quota(levels).items()
-        return next((t for t, n in quota if asked.count(t) < n), None)
+        needed = zip(levels, first_trials(self.space, len(levels)), strict=True)
+        return next((t for t, n in needed if asked.count(t) < n), None)
 
     def _promoted(self, t):
         """Return the best point of the level below that was not asked for at level t, if any."""

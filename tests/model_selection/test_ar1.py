@@ -93,6 +93,16 @@ def reference(theta, X, levels, z, n_levels=3):
     return -likelihood - prior.logpdf(theta).sum()
 
 
+@pytest.mark.parametrize("n_levels", [1, 2, 4])
+def test_correlation(n_levels):
+    process = AR1Process(CATEGORICAL, n_levels)
+    theta = process.theta = make_theta(n_levels)
+    levels, x = np.arange(n_levels), np.full((n_levels, 3), 0.5)
+    covariance = cross(x, levels, x, levels, theta, n_levels)
+    scale = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(process.correlation, (covariance / scale / scale[:, None])[-1])
+
+
 def objective(theta, process, z):
     gradient = np.empty(len(theta))
     levels = np.array(process.levels, dtype=np.intc)
