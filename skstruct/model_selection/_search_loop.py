@@ -107,7 +107,7 @@ class SearchLoop:
         self._running = {}  # number -> Trial, claimed here
         self._news = []  # finished, not yet shown to on_trial
         self._error = None  # raised while a job was made
-        self._best = None  # Trial with the highest score
+        self._best, self._highest = None, -float("inf")  # Trial with the highest merit
         self._target, self._stale = -float("inf"), 0  # for patience
         self._readable = Readable()
 
@@ -252,17 +252,13 @@ class SearchLoop:
         result = self.search._trial_result(trial)
         self.core.tell(result)
         self.times["tell"] += time.perf_counter() - begin
-        score, is_whole = result.score, trial.proposal.is_whole
+        merit, is_whole = self.search._merit(result), trial.proposal.is_whole
         self._stale += is_whole
-        if is_whole and score > self._target + self.min_delta:
-            self._target, self._stale = score, 0
-        is_best = (
-            is_whole
-            and trial.state == "COMPLETE"
-            and (self._best is None or score > self._best.result["score"])
-        )
+        if is_whole and merit > self._target + self.min_delta:
+            self._target, self._stale = merit, 0
+        is_best = is_whole and trial.state == "COMPLETE" and merit > self._highest
         if is_best:
-            self._best = trial
+            self._best, self._highest = trial, merit
         self._news.append((trial, is_best))
 
     def _announce(self):
