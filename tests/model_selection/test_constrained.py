@@ -471,10 +471,12 @@ def test_a_journal_serves_other_bounds_but_not_other_measures(tmp_path):
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_workers_measure_too(backend):
+    limits = {"x": (x_of, "<=", 0.1), "model_size": ("<=", 1e6)}
     with joblib.parallel_config(backend):
-        search = make(10, {"x": (x_of, "<=", 0.1), "model_size": ("<=", 1e6)}, n_jobs=2).fit(X, Y)
-    assert len(search.trials_) == 10
+        search = make(16, limits, n_jobs=2, synchronous=True).fit(X, Y)
+    assert len(search.trials_) == 16
     assert search.feasible_
+    assert search.best_params_["x"] > 0.05
     sizes = search.cv_results_["constraint_model_size"]
     assert ((sizes > 50) & (sizes < 1000)).all()
 
