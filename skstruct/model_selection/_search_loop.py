@@ -173,7 +173,7 @@ class SearchLoop:
             if trial is None:
                 return None
             leader = None
-            if self.fold_racing and self._best is not None:
+            if self.fold_racing and self._best is not None and trial.proposal.is_whole:
                 leader = tuple(guiding_scores(self._best.result))
             return replace(self._job(trial, params), leader=leader)
 
