@@ -1,6 +1,7 @@
 """Search for the best pipeline and its hyper-parameters."""
 
 from skstruct.model_selection._cash_space import cash_space
+from skstruct.model_selection._consensus_search import ConsensusSearchCV
 from skstruct.model_selection._constrained import ConstrainedSearchCV, InfeasibleSearchWarning
 from skstruct.model_selection._core import Proposal, TrialResult, ask_tell
 from skstruct.model_selection._forest import max_sum_forest, sample_random_forest
@@ -26,6 +27,7 @@ from skstruct.model_selection._unimodal_bandit_search import UnimodalBanditSearc
 __all__ = [
     "UCB1",
     "ArmPolicy",
+    "ConsensusSearchCV",
     "ConstrainedSampler",
     "ConstrainedSearchCV",
     "GPSampler",
