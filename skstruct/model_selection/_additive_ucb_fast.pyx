@@ -9,7 +9,7 @@ their grids, and
 A smooth kernel on a fine grid has few dimensions: B = Q R with r rows in R, by Gram-Schmidt with
 pivots until all residuals are below 1e-9. With T_ak = L^-1 (A_a o R_k) the table is
 
-    mu_ab = sum_k Q_bk (A_a o R_k)' alpha,  |...|^2 = sum_kl Q_bk Q_bl T_ak' T_al
+    mu_ab = sum_k Q_bk (A_a o R_k)' alpha,  |...|^2 = sum_kh Q_bk Q_bh T_ak' T_ah
 
 that is n_a r products with L^-1 instead of n_a n_b. A clique of one coordinate is the case of one
 state a with A = 1.
@@ -102,7 +102,7 @@ def ucb_tables(
         Written: the tables one after the other, a row a state of the first coordinate.
     """
     cdef int ld = <int> inverse.shape[1], n_rows
-    cdef Py_ssize_t c, i, j, a, b, k, l, r, n_a, n_b, n_pairs, start, stop, step, done = 0
+    cdef Py_ssize_t c, i, j, a, b, k, h, r, n_a, n_b, n_pairs, start, stop, step, done = 0
     cdef double *A = &rows[0, 0, 0]
     cdef double *B = &rows[1, 0, 0]
     cdef double *R = &rows[2, 0, 0]
@@ -149,17 +149,17 @@ def ucb_tables(
                 T = &tile[0, 0]
                 for a in range(start, stop):
                     for k in range(r):
-                        for l in range(k + 1):
-                            gram[a * n_pairs + k * (k + 1) // 2 + l] = skstruct_row_dot(
-                                T + k * n, T + l * n, n)
+                        for h in range(k + 1):
+                            gram[a * n_pairs + k * (k + 1) // 2 + h] = skstruct_row_dot(
+                                T + k * n, T + h * n, n)
                     T += r * n
                 start = stop
 
             for k in range(r):
-                for l in range(k + 1):
+                for h in range(k + 1):
                     for b in range(n_b):
-                        QQ[(k * (k + 1) // 2 + l) * n_b + b] = (
-                            (1.0 if k == l else 2.0) * Q[k * n_b + b] * Q[l * n_b + b])
+                        QQ[(k * (k + 1) // 2 + h) * n_b + b] = (
+                            (1.0 if k == h else 2.0) * Q[k * n_b + b] * Q[h * n_b + b])
             _multiply(mean, Q, &out[done], <int> n_a, <int> r, <int> n_b)
             _multiply(gram, QQ, explained, <int> n_a, <int> n_pairs, <int> n_b)
             for b in range(n_a * n_b):
