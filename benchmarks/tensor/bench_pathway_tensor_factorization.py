@@ -14,10 +14,12 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from tensorly.decomposition import non_negative_tucker
@@ -27,8 +29,11 @@ from skstruct.tensor import PathwayTensorFactorization
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
 
-def make_counts(n_samples, seed):
-    """Return (counts, memberships, groups of the pathways, classes)."""
+def make_counts(n_samples, seed, hubs=0.0):
+    """Return (counts, memberships, groups of the pathways, classes).
+
+    Ten genes are in a share `hubs` of the pathways, whatever their groups and the classes.
+    """
     rng = np.random.default_rng(seed)
     pools = [rng.choice(400, 60, replace=False) for _ in range(5)]
     groups = np.repeat(np.arange(5), 12)
@@ -36,6 +41,8 @@ def make_counts(n_samples, seed):
     for p, group in enumerate(groups):
         M[p, rng.choice(pools[group], 12, replace=False)] = 1
         M[p, rng.choice(400, 3, replace=False)] = 1
+    if hubs:
+        M[:, rng.choice(400, 10, replace=False)] = rng.random((60, 10)) < hubs
     classes = rng.integers(0, 3, n_samples)
     rates = 0.03 * rng.gamma(2.0, 0.5, 400) * np.ones((n_samples, 1))
     for group, pool in enumerate(pools):
@@ -74,10 +81,18 @@ def test_sweeps(benchmark, n_gene_groups):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         benchmark.pedantic(model.fit, (X,), rounds=5, warmup_rounds=1)
-    visits = 3 * model.n_iter_ * model.n_cells_
-    nanoseconds = benchmark.stats["min"] * 1e9 / visits
-    benchmark.extra_info["ns_per_cell"] = round(nanoseconds, 1)
-    print(f"\n{benchmark.stats['min'] * 1e3:.0f} ms, {model.n_cells_} cells, {nanoseconds:.1f} ns")
+    benchmark.extra_info["cells"] = model.n_cells_
+    print(f"\n{benchmark.stats['min'] * 1e3:.0f} ms, {model.n_cells_} cells")
+
+
+@pytest.mark.parametrize("init", ["random", "nmf"])
+def test_fit(benchmark, init):
+    """A fit to its end."""
+    X, M, *_ = make_counts(300, 0)
+    model = PathwayTensorFactorization(M, init=init, random_state=0)
+    benchmark.pedantic(model.fit, (X,), rounds=5, warmup_rounds=1)
+    benchmark.extra_info["sweeps"] = model.n_iter_
+    print(f"\n{benchmark.stats['min'] * 1e3:.0f} ms, {model.n_iter_} sweeps")
 
 
 def test_tensorly(benchmark):
@@ -92,6 +107,20 @@ def test_tensorly(benchmark):
         )
     benchmark.extra_info["ratio"] = round(seconds / benchmark.stats["min"], 1)
     print(f"\n{seconds:.1f} s, {benchmark.extra_info}")
+
+
+def accuracy(features, X, classes):
+    """Share of 300 samples whose classes are predicted from the features of 300 others."""
+    model = make_pipeline(clone(features), StandardScaler(), LogisticRegression())
+    return model.fit(X[:300], classes[:300]).score(X[300:], classes[300:])
+
+
+def rand_index(P, groups):
+    return adjusted_rand_score(groups, P.argmax(axis=1))
+
+
+def show(seed, *parts):
+    print(f"{seed}:", " | ".join(" ".join(f"{value:.3f}" for value in part) for part in parts))
 
 
 def figures():
@@ -109,18 +138,42 @@ def figures():
             for c in (1, 2, 3)
         ]
         peers = [make_pipeline(sums, kl_nmf(5)), kl_nmf(10), sums, StandardScaler(), grouped]
-        found = []
-        for features in ours + peers:
-            model = make_pipeline(clone(features), StandardScaler(), LogisticRegression())
-            found.append(model.fit(X[:300], classes[:300]).score(X[300:], classes[300:]))
         P = ours[0].fit(X[:300]).pathway_groups_
-        index = adjusted_rand_score(groups, P.argmax(axis=1))
         peer = kl_nmf(5).fit(X[:300] @ M.T).components_.T
-        peer_index = adjusted_rand_score(groups, peer.argmax(axis=1))
-        print(
-            f"{seed}:", *(f"{value:.3f}" for value in found[:3]), "|", f"{index:.2f}",
-            f"{peer_index:.2f}", "|", *(f"{value:.3f}" for value in found[3:]),
-        )  # fmt: skip
+        show(
+            seed,
+            [accuracy(features, X, classes) for features in ours],
+            [rand_index(P, groups), rand_index(peer, groups)],
+            [accuracy(features, X, classes) for features in peers],
+        )
+    print("with hubs, seed: ours with 5 and 7 groups | their index | NMF(5) of sums, NMF(10)")
+    for seed in range(4):
+        X, M, groups, classes = make_counts(600, seed, hubs=0.4)
+        sums = FunctionTransformer(lambda X, M=M: X @ M.T)
+        ours = [
+            PathwayTensorFactorization(M, n_pathway_groups=b, n_init=3, random_state=0)
+            for b in (5, 7)
+        ]
+        show(
+            seed,
+            [accuracy(features, X, classes) for features in ours],
+            [rand_index(model.fit(X[:300]).pathway_groups_, groups) for model in ours],
+            [accuracy(make_pipeline(sums, kl_nmf(b)), X, classes) for b in (5, 10)],
+        )
+    X, y = load_digits(return_X_y=True)
+    corners = [8 * i + j for i in range(6) for j in range(6)]
+    patches = {f"{c}": [c + 8 * i + j for i in range(3) for j in range(3)] for c in corners}
+    print("digits, 36 patches of 3 x 3 pixels: pathway groups, gene groups, accuracy")
+    train, test, classes, expected = train_test_split(X, y, random_state=0, stratify=y)
+    for b, c in ((8, 4), (12, 4)):
+        features = PathwayTensorFactorization(
+            patches, n_pathway_groups=b, n_gene_groups=c, random_state=0
+        )
+        model = make_pipeline(features, StandardScaler(), LogisticRegression(max_iter=1000))
+        print(f"  {b}, {c}: {model.fit(train, classes).score(test, expected):.3f}")
+    for k in (32, 40):
+        model = make_pipeline(kl_nmf(k), StandardScaler(), LogisticRegression(max_iter=1000))
+        print(f"  NMF({k}): {model.fit(train, classes).score(test, expected):.3f}")
 
 
 if __name__ == "__main__":

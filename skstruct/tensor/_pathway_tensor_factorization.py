@@ -15,7 +15,12 @@ rho = M T / mu,
 
 The sums are over the cells of counts that are not 0, from the table and the memberships as they
 are: the tensor is never formed. Scores are independent given P and G, and start from a constant,
-so that they do not hang on a seed and new samples get theirs in the same way.
+so that they do not hang on a seed and new samples get theirs in the same way. _pathway_cells.py
+has the steps; with one group of genes they need but the sums X M'. _pathway_descent.py has the
+starts, and accelerates the sweeps.
+
+A prior P0 of the groups, columns of sum 1, is that of Dirichlet with K pseudo-counts: it adds
+K sum P0 log P to the likelihood, K P0 to P times its numerator, and K to its denominator.
 """
 
 import warnings
@@ -40,9 +45,9 @@ from skstruct._validation import (
     keep_model_on_error,
     validate_data,
 )
-from skstruct.tensor._pathway_cells import Cells, unit_sums
-
-CHECK_EVERY = 5  # sweeps
+from skstruct.tensor._accelerated_sweeps import watched
+from skstruct.tensor._pathway_cells import Cells, make_cells, unit_sums
+from skstruct.tensor._pathway_descent import descend, start
 
 
 class PathwayTensorFactorization(
@@ -68,12 +73,19 @@ class PathwayTensorFactorization(
     normalize_memberships : bool, default=False
         Whether the memberships of a feature are divided by their sum, so that those in many
         pathways count no more than others.
+    pathway_prior : array-like of shape (n_pathways, n_pathway_groups), default=None
+        Groups of pathways that are known, parts at least 0 in columns, towards which those of the
+        fit are drawn. A column of zeros leaves its group free.
+    prior_strength : float, default=1.0
+        Weight of the prior of a group, as a multiple of the counts of an average group.
+    init : {"random", "nmf"}, default="random"
+        Start of the groups of pathways: random, or a factorisation of the sums over pathways.
     max_iter : int, default=200
-        Largest number of sweeps over pathways, genes and scores.
+        Largest number of sweeps over scores, pathways and genes.
     tol : float, default=1e-4
         A fit ends when five sweeps change the objective by no more than this.
     n_init : int, default=1
-        Number of fits from random starts, of which the best is kept.
+        Number of fits, of which the best is kept. All but the first start at random.
     random_state : int, RandomState instance or None, default=None
         Of the starts of the groups.
 
@@ -86,8 +98,8 @@ class PathwayTensorFactorization(
     pathway_names_ : ndarray of shape (n_pathways,)
         The names, "pathway0" and so on if there are none.
     objective_ : list of float
-        Generalised Kullback-Leibler divergence of all cells over their sum, every fifth sweep; it
-        does not increase.
+        Generalised Kullback-Leibler divergence of all cells over their sum, and that of the groups
+        from their prior, every fifth sweep; it does not increase.
     n_cells_ : int
         Number of cells whose count is not 0.
     feature_coverage_ : float
@@ -107,8 +119,10 @@ class PathwayTensorFactorization(
     Notes
     -----
     A sweep takes three passes over the cells, of 4 n_pathway_groups operations each, and 2
-    n_pathway_groups n_gene_groups for each count that is not 0. Memory is a copy of the counts
-    that are not 0, in float64, and the memberships; results have the dtype of `X`.
+    n_pathway_groups n_gene_groups for each count that is not 0. With one group of genes it takes
+    two products of the sums over pathways, samples x pathways, with the scores, unless most of
+    these sums are 0. Memory is a copy of the counts that are not 0, in float64, the memberships,
+    these sums, and a few arrays like the scores; results have the dtype of `X`.
 
     `sample_weight` counts each sample that many times.
 
@@ -138,6 +152,9 @@ class PathwayTensorFactorization(
         "n_pathway_groups": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "n_gene_groups": [Interval(Integral, 1, None, closed="left")],
         "normalize_memberships": ["boolean"],
+        "pathway_prior": ["array-like", None],
+        "prior_strength": [Interval(Real, 0, None, closed="left")],
+        "init": [StrOptions({"random", "nmf"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
@@ -151,6 +168,9 @@ class PathwayTensorFactorization(
         n_pathway_groups="auto",
         n_gene_groups=1,
         normalize_memberships=False,
+        pathway_prior=None,
+        prior_strength=1.0,
+        init="random",
         max_iter=200,
         tol=1e-4,
         n_init=1,
@@ -160,6 +180,9 @@ class PathwayTensorFactorization(
         self.n_pathway_groups = n_pathway_groups
         self.n_gene_groups = n_gene_groups
         self.normalize_memberships = normalize_memberships
+        self.pathway_prior = pathway_prior
+        self.prior_strength = prior_strength
+        self.init = init
         self.max_iter = max_iter
         self.tol = tol
         self.n_init = n_init
@@ -213,7 +236,8 @@ class PathwayTensorFactorization(
                 f"n_pathway_groups={self.n_pathway_groups}; there are {n_pathways} pathways, and "
                 "there cannot be more groups than those."
             )
-        cells = Cells(X, M, weight)
+        prior = self._prior((n_pathways, n_groups))
+        cells = make_cells(X, M, weight, prior, self.n_gene_groups)
         self.n_cells_, self.feature_coverage_ = cells.n_cells, cells.coverage
         if cells.coverage < 0.5:
             warnings.warn(
@@ -223,11 +247,11 @@ class PathwayTensorFactorization(
         random_state = check_random_state(self.random_state)
         context = self._init_callback_context(max_subtasks=self.n_init * self.max_iter)
         context.call_on_fit_task_begin(estimator=self, **given)
-        best = None
-        for _ in range(self.n_init):
-            P = random_state.gamma(2.0, 0.5, (n_pathways, n_groups)) + 0.1
-            G = random_state.gamma(2.0, 0.5, (X.shape[1], self.n_gene_groups)) + 0.1
-            found = self._descend(cells, P, G * cells.annotated[:, np.newaxis], context, given)
+        call, best = watched(self, context, given), None
+        shape = n_pathways, n_groups, X.shape[1], self.n_gene_groups
+        for i in range(self.n_init):
+            P, G = start(cells, shape, self.init if i == 0 else "random", random_state)
+            found = descend(cells, P, G, self.max_iter, self.tol, call)
             if best is None or found[2][-1] < best[2][-1]:
                 best = found
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
@@ -241,26 +265,6 @@ class PathwayTensorFactorization(
         self.pathway_groups_, self.gene_groups_ = P.astype(X.dtype), G.astype(X.dtype)
         self._M = M
         return self
-
-    def _descend(self, cells, P, G, context, given):
-        """Return (P, G, path of the objective, number of sweeps, whether it converged)."""
-        P, G = unit_sums(P)[0], unit_sums(G)[0]
-        Z = cells.start(P, G)
-        path, converged = [cells.divergence(P, G, Z)], cells.total == 0
-        for n_iter in range(1, self.max_iter + 1):
-            step = context.subcontext(task_name="sweep")
-            step.call_on_fit_task_begin(estimator=self, **given)
-            if not converged:
-                cells.update_scores(P, G, Z, 1, 0.0)
-                P = cells.update_pathways(P, G, Z)
-                G = cells.update_genes(P, G, Z)
-            if n_iter % CHECK_EVERY == 0 or n_iter == self.max_iter:
-                path.append(cells.divergence(P, G, Z))
-                converged = converged or path[-2] - path[-1] <= self.tol
-            stop = step.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
-            if converged or stop:
-                break
-        return P, G, path, n_iter, bool(converged)
 
     def transform(self, X):
         """Compute the scores of samples, each by itself.
@@ -282,7 +286,7 @@ class PathwayTensorFactorization(
         G = self.gene_groups_.astype(np.float64)
         scores = cells.start(P, G)
         cells.update_scores(P, G, scores, 100, 1e-4)
-        return scores.astype(X.dtype, copy=False)
+        return (cells.unit * scores).astype(X.dtype, copy=False)
 
     def top_pathways(self, group, k=10):
         """Return the largest pathways of a group.
@@ -355,6 +359,20 @@ class PathwayTensorFactorization(
             sums = np.repeat(M.sum(axis=0), np.diff(M.indptr))
             M.data = M.data / sums
         return M
+
+    def _prior(self, shape):
+        """Return the groups of the prior, of the weight that they have, or 0."""
+        if self.pathway_prior is None or self.prior_strength == 0:
+            return 0.0
+        prior = check_array(self.pathway_prior, dtype=np.float64)
+        if prior.shape != shape:
+            raise ValueError(
+                f"pathway_prior has shape {prior.shape}; it must have a row for each of the "
+                f"{shape[0]} pathways, and a column for each of their {shape[1]} groups."
+            )
+        if (prior < 0).any():
+            raise ValueError(f"pathway_prior has {prior.min():g}; it must be at least 0.")
+        return unit_sums(prior)[0] * (self.prior_strength / shape[1])
 
     def _from_dict(self):
         """Return the memberships of lists of names or indices."""

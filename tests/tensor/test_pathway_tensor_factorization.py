@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skstruct.tensor import PathwayTensorFactorization
-from skstruct.tensor._pathway_cells import Cells, unit_sums
+from skstruct.tensor._pathway_cells import Cells, PathwaySums, make_cells, unit_sums
+from skstruct.tensor._pathway_descent import descend, start
 
 
 def planted(n_samples=300, seed=0):
@@ -35,21 +36,43 @@ def planted(n_samples=300, seed=0):
     return rng.poisson(rates).astype(float), M, groups, classes
 
 
-def small(seed=0):
+def small(seed=0, n_gene_groups=3):
     """Return (counts, memberships with weights, P, G, Z, weights of samples)."""
     rng = np.random.default_rng(seed)
     X = rng.poisson(1.0, (6, 8)).astype(float)
     M = np.where(rng.random((5, 8)) < 0.5, rng.random((5, 8)) + 0.5, 0.0)
     M[:, 0] = 0  # a gene of no pathway
     M[np.arange(5), np.arange(1, 6)] = 1
-    P, G, Z = rng.random((5, 2)), rng.random((8, 3)), rng.random((6, 6))
-    return X, M, P, G, Z, rng.integers(0, 3, 6).astype(float)
+    P, G = rng.random((5, 2)), rng.random((8, n_gene_groups))
+    G[0] = 0
+    Z = rng.random((6, 2 * n_gene_groups))
+    return X, csr_array(M).tocsc(), P, G, Z, rng.integers(0, 3, 6).astype(float)
 
 
-def dense_ratios(X, M, P, G, Z):
-    """Return (M x / mu, mu) of the whole tensor."""
-    mu = np.einsum("sbc,pb,gc->spg", Z.reshape(-1, 2, 3), P, G)
-    return M * X[:, np.newaxis] / mu, mu
+def dense_mean(P, G, Z):
+    """Return the means of the whole tensor, 1 for genes without any."""
+    mu = np.einsum("sbc,pb,gc->spg", Z.reshape(len(Z), P.shape[1], -1), P, G)
+    return np.where(mu > 0, mu, 1.0)
+
+
+def dense_sweep(X, M, P, G, Z, weight, prior=0.0):
+    """Return the blocks after a step of each, as its definition has it."""
+    M, w = M.toarray(), weight[:, np.newaxis, np.newaxis]
+    shape = len(Z), P.shape[1], G.shape[1]
+    Z = Z.reshape(shape)
+
+    def rho():
+        return M * X[:, np.newaxis] / dense_mean(P, G, Z)
+
+    Z = Z * np.einsum("spg,pb,gc->sbc", rho(), P, G) / np.einsum("pg,pb,gc->bc", M, P, G)
+    numerator = P * np.einsum("spg,sbc,gc->pb", w * rho(), Z, G) + prior
+    P = numerator / (np.einsum("sbc,pg,gc->pb", w * Z, M, G) + np.sum(prior, axis=0))
+    Z, P = Z * P.sum(axis=0)[:, np.newaxis], P / P.sum(axis=0)
+    exposure = np.einsum("sbc,pg,pb->gc", w * Z, M, P)
+    G = G * np.einsum("spg,sbc,pb->gc", w * rho(), Z, P)
+    G = np.divide(G, exposure, out=np.zeros_like(G), where=exposure > 0)
+    Z, G = Z * G.sum(axis=0), G / G.sum(axis=0)
+    return P, G, Z.reshape(len(Z), -1)
 
 
 def fitted(X, M=None, y=None, sample_weight=None, **params):
@@ -59,62 +82,145 @@ def fitted(X, M=None, y=None, sample_weight=None, **params):
         return model.fit(X, y, sample_weight=sample_weight)
 
 
-def test_steps_are_those_of_the_dense_tensor():
-    X, M, P, G, Z, weight = small()
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+@pytest.mark.parametrize("n_gene_groups", [1, 3])
+def test_sweeps_are_those_of_the_dense_tensor(n_gene_groups, strength):
+    X, M, P, G, Z, weight = small(n_gene_groups=n_gene_groups)
+    prior = strength * unit_sums(np.random.default_rng(1).random(P.shape))[0]
+    cells = make_cells(X, M, weight, prior if strength else 0.0, n_gene_groups)
+    assert isinstance(cells, PathwaySums) == (n_gene_groups == 1)
+    assert cells.n_cells == ((X[:, np.newaxis] * M.toarray()) > 0).sum()
+    for _ in range(3):
+        expected = dense_sweep(X, M, P, G, Z, weight, cells.unit * cells.prior)
+        before = Z.copy()
+        found = cells.sweep(P, G, Z / cells.unit)
+        found = *found[:2], cells.unit * found[2]
+        np.testing.assert_array_equal(Z, before)
+        for block, dense in zip(found, expected, strict=True):
+            np.testing.assert_allclose(block, dense, rtol=1e-11)
+        P, G, Z = found
+
+
+def test_sums_over_pathways_are_enough_for_a_single_group_of_genes():
+    X, M, *_ = planted(80)
+    weight = np.random.default_rng(0).integers(0, 3, 80).astype(float)
+    sums = make_cells(X, csr_array(M).tocsc(), weight, 0.0, 1)
     cells = Cells(X, csr_array(M).tocsc(), weight)
-    assert cells.n_cells == ((X[:, np.newaxis] * M) > 0).sum()
-
-    rho, _ = dense_ratios(X, M, P, G, Z)
-    exposure = np.einsum("pg,pb,gc->bc", M, P, G)
-    expected = Z.reshape(6, 2, 3) * np.einsum("spg,pb,gc->sbc", rho, P, G) / exposure
-    found = Z.copy()
-    cells.update_scores(P, G, found, 1, 0.0)
-    np.testing.assert_allclose(found, expected.reshape(6, 6), rtol=1e-12)
-
-    Z3, w = Z.reshape(6, 2, 3), weight[:, np.newaxis, np.newaxis]
-    ratio = np.einsum("spg,sbc,gc->pb", w * rho, Z3, G)
-    ratio /= np.einsum("sbc,pg,gc->pb", w * Z3, M, G)
-    moved = Z.copy()
-    found = cells.update_pathways(P, G, moved)
-    np.testing.assert_allclose(found, P * ratio / (P * ratio).sum(axis=0), rtol=1e-12)
-    expected = Z3 * (P * ratio).sum(axis=0)[:, np.newaxis]
-    np.testing.assert_allclose(moved, expected.reshape(6, 6), rtol=1e-12)
-
-    ratio = np.einsum("spg,sbc,pb->gc", w * rho, Z3, P)[1:]
-    ratio /= np.einsum("sbc,pg,pb->gc", w * Z3, M, P)[1:]
-    moved = Z.copy()
-    found = cells.update_genes(P, G, moved)
-    assert not found[0].any()
-    stepped = G[1:] * ratio
-    np.testing.assert_allclose(found[1:], stepped / stepped.sum(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(moved.reshape(6, 2, 3), Z3 * stepped.sum(axis=0), rtol=1e-12)
+    assert isinstance(sums, PathwaySums)
+    P, G = start(cells, (60, 5, 400, 1), "random", np.random.RandomState(0))
+    blocks = P, G, cells.start(P, G)
+    for _ in range(20):
+        expected, blocks = cells.sweep(*blocks), sums.sweep(*blocks)
+        for block, other in zip(blocks[:2], expected[:2], strict=True):
+            np.testing.assert_allclose(block, other, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(blocks[2][weight > 0], expected[2][weight > 0], rtol=1e-9)
+        assert sums.objective(*blocks) == pytest.approx(cells.objective(*blocks), rel=1e-12)
+    assert (
+        type(make_cells(np.eye(20), csr_array(np.eye(20)).tocsc(), np.ones(20), 0.0, 1)) is Cells
+    )
 
 
-def test_divergence_is_that_of_the_annotated_cells():
-    X, M, P, G, Z, weight = small()
-    _, mu = dense_ratios(X, M, P, G, Z)
+@pytest.mark.parametrize("n_gene_groups", [1, 3])
+def test_objective_is_the_divergence_of_the_annotated_cells(n_gene_groups):
+    X, M, P, G, Z, weight = small(n_gene_groups=n_gene_groups)
+    P = unit_sums(P)[0]
+    mu, A = dense_mean(P, G, Z), M.toarray()
     T, w = np.broadcast_to(X[:, np.newaxis], mu.shape), weight[:, np.newaxis, np.newaxis]
     logs = np.where(T > 0, T * np.log(np.where(T > 0, T, 1) / mu), 0)
-    expected = (w * M * (mu - T + logs)).sum() / (w * M * T).sum()
-    found = Cells(X, csr_array(M).tocsc(), weight).divergence(P, G, Z)
-    assert found == pytest.approx(expected, rel=1e-12)
+    expected = (w * A * (mu - T + logs)).sum() / (w * A * T).sum()
+    prior = unit_sums(np.random.default_rng(1).random(P.shape))[0]
+    for strength in (0.0, 0.4):
+        cells = make_cells(X, M, weight, strength * prior if strength else 0.0, n_gene_groups)
+        expected += strength * (prior * np.log(prior / P)).sum()
+        assert cells.objective(P, G, Z / cells.unit) == pytest.approx(expected, rel=1e-12)
 
 
-def test_no_step_increases_the_objective():
-    X, M, P, G, Z, weight = small(3)
-    cells = Cells(X, csr_array(M).tocsc(), weight)
-    P, G = unit_sums(P)[0], unit_sums(G)[0]
-    before = cells.divergence(P, G, Z)
+@pytest.mark.parametrize("n_gene_groups", [1, 3])
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_no_sweep_increases_the_objective(n_gene_groups, strength):
+    X, M, P, G, Z, weight = small(3, n_gene_groups)
+    prior = strength * unit_sums(np.random.default_rng(1).random(P.shape))[0]
+    cells = make_cells(X, M, weight, prior if strength else 0.0, n_gene_groups)
+    blocks = unit_sums(P)[0], unit_sums(G)[0], Z
+    path = [cells.objective(*blocks)]
     for _ in range(50):
-        cells.update_scores(P, G, Z, 1, 0.0)
-        after_scores = cells.divergence(P, G, Z)
-        P = cells.update_pathways(P, G, Z)
-        after_pathways = cells.divergence(P, G, Z)
-        G = cells.update_genes(P, G, Z)
-        after = cells.divergence(P, G, Z)
-        assert before + 1e-12 > after_scores > after_pathways - 1e-12 > after - 2e-12
-        before = after
-    assert (np.diff(fitted(X, M, n_gene_groups=2, tol=0).objective_) <= 1e-12).all()
+        blocks = cells.sweep(*blocks)
+        path.append(cells.objective(*blocks))
+    assert (np.diff(path) < 1e-12).all()
+    assert path[-1] < path[1] - 0.005
+
+
+@pytest.mark.parametrize("n_gene_groups", [1, 2])
+def test_extrapolated_sweeps_are_worth_twice_as_many(n_gene_groups):
+    X, M, *_ = planted()
+    cells = make_cells(X, csr_array(M).tocsc(), np.ones(300), 0.0, n_gene_groups)
+    P, G = start(cells, (60, 5, 400, n_gene_groups), "random", np.random.RandomState(0))
+    path = descend(cells, P, G, 100, 0.0, lambda step: step())[2]
+    assert (np.diff(path) < 1e-12).all()
+    blocks = P, G, cells.start(P, G)
+    for _ in range(200):
+        blocks = cells.sweep(*blocks)
+    assert path[-1] < cells.objective(*blocks)
+
+
+def test_sweeps_that_went_too_far_are_thrown_away():
+    X, M, *_ = planted()
+    model = fitted(X, M, tol=0, max_iter=300)
+    assert model.n_iter_ == 300
+    assert len(model.objective_) < 61
+    assert (np.diff(model.objective_) < 1e-12).all()
+    cells = Cells(X, csr_array(M).tocsc(), np.ones(300))
+    Z = cells.start(model.pathway_groups_, model.gene_groups_)
+    cells.update_scores(model.pathway_groups_, model.gene_groups_, Z, 2000, 0.0)
+    best = cells.objective(model.pathway_groups_, model.gene_groups_, Z)
+    assert best == pytest.approx(model.objective_[-1], abs=1e-4)
+
+
+def test_start_from_sums_over_pathways():
+    for n_gene_groups in (1, 2):
+        X, M, groups, _ = planted()
+        starts = {}
+        for init in ("random", "nmf"):
+            model = fitted(X, M, init=init, n_gene_groups=n_gene_groups, max_iter=5)
+            starts[init] = model.objective_[-1]
+        assert starts["nmf"] < starts["random"] - 0.02
+        model = fitted(X, M, init="nmf", n_gene_groups=n_gene_groups)
+        assert adjusted_rand_score(groups, model.pathway_groups_.argmax(axis=1)) > 0.75
+        found = np.sort(model.gene_groups_, axis=1)
+        assert n_gene_groups == 1 or (found[:, 1] > 2 * found[:, 0]).mean() > 0.4
+    X, M, *_ = planted(600, seed=2)
+    one, more = (fitted(X[:300], M, init="nmf", n_init=n).objective_[-1] for n in (1, 3))
+    assert more < one - 1e-3
+    X, M, *_ = planted()
+    weight = np.arange(300) % 2
+    alone = fitted(X[weight == 1], M, init="nmf", max_iter=5).objective_
+    X[weight == 0] = 20 * X[weight == 0][:, ::-1]
+    among = fitted(X, M, init="nmf", sample_weight=weight, max_iter=5).objective_
+    assert among[0] == pytest.approx(alone[0], abs=0.02)
+
+
+def test_groups_are_drawn_to_their_prior():
+    X, M, groups, _ = planted()
+    truth = np.eye(5)[groups]
+    order = [3, 0, 4, 1, 2]
+    model = fitted(X, M, pathway_prior=truth[:, order])
+    assert adjusted_rand_score(groups, model.pathway_groups_.argmax(axis=1)) == 1
+    assert (np.array(order)[model.pathway_groups_.argmax(axis=1)] == groups).all()
+    hint = fitted(X, M, pathway_prior=truth[:, order], prior_strength=1e-3).pathway_groups_
+    assert (np.array(order)[hint.argmax(axis=1)] == groups).mean() > 0.9
+    distance = []
+    wrong = np.roll(truth, 6, axis=0)
+    for strength in (0.0, 0.1, 1.0, 100.0):
+        model = fitted(X, M, pathway_prior=wrong, prior_strength=strength, max_iter=100)
+        assert (np.diff(model.objective_) < 1e-12).all()
+        distance.append(np.abs(model.pathway_groups_ - wrong / 12).sum())
+    assert distance[0] > distance[1] > distance[2] > distance[3]
+    assert distance[3] < 0.05 * distance[0]
+    free = fitted(X, M, pathway_prior=truth * [1, 0, 0, 0, 0], prior_strength=100.0)
+    np.testing.assert_allclose(free.pathway_groups_[:, 0], truth[:, 0] / 12, atol=0.01)
+    scaled = fitted(1e9 * X, M, pathway_prior=wrong, max_iter=50)
+    plain = fitted(X, M, pathway_prior=wrong, max_iter=50)
+    np.testing.assert_allclose(scaled.pathway_groups_, plain.pathway_groups_, rtol=1e-6)
 
 
 def test_finds_the_planted_groups_and_predicts_as_well_as_they_do():
@@ -188,9 +294,11 @@ def test_float32_and_scale():
     assert single.pathway_groups_.dtype == np.float32
     assert single.transform(X.astype(np.float32)).dtype == np.float32
     np.testing.assert_allclose(single.pathway_groups_, exact.pathway_groups_, rtol=1e-5)
-    scaled = fitted(1e9 * X, M, max_iter=20)
-    np.testing.assert_allclose(scaled.pathway_groups_, exact.pathway_groups_, rtol=1e-8)
-    np.testing.assert_allclose(scaled.transform(1e9 * X), 1e9 * exact.transform(X), rtol=1e-8)
+    for scale in (1e-280, 1e-200, 1e9, 1e280):
+        scaled = fitted(scale * X, M, max_iter=20)
+        np.testing.assert_allclose(scaled.pathway_groups_, exact.pathway_groups_, rtol=1e-8)
+        scores = scaled.transform(scale * X) / scale
+        np.testing.assert_allclose(scores, exact.transform(X), rtol=1e-8)
 
 
 def test_samples_without_annotated_counts_have_no_score():
@@ -248,6 +356,10 @@ def test_errors_and_warnings():
     X = np.random.default_rng(0).poisson(2.0, (10, 4)).astype(float)
     with pytest.raises(ValueError, match="n_pathway_groups=5; there are 4 pathways"):
         PathwayTensorFactorization(n_pathway_groups=5).fit(X)
+    with pytest.raises(ValueError, match=r"pathway_prior has shape \(4, 3\); .* 4 pathways, .* 2"):
+        PathwayTensorFactorization(n_pathway_groups=2, pathway_prior=np.ones((4, 3))).fit(X)
+    with pytest.raises(ValueError, match="pathway_prior has -1"):
+        PathwayTensorFactorization(n_pathway_groups=2, pathway_prior=-np.ones((4, 2))).fit(X)
     with pytest.raises(ValueError, match="Negative values"):
         PathwayTensorFactorization().fit(-X)
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
