@@ -14,12 +14,14 @@ from skstruct.model_selection._policies import (
     RoundRobin,
     SuccessiveHalving,
 )
+from skstruct.model_selection._random_decomposition import RandomDecompositionSearchCV
 from skstruct.model_selection._rising_bandit import RisingBanditSearchCV
 from skstruct.model_selection._sampler import Sampler
 from skstruct.model_selection._sampler_constrained import ConstrainedSampler
 from skstruct.model_selection._sampler_gp import GPSampler
 from skstruct.model_selection._sampler_multi_fidelity import MultiFidelitySampler
 from skstruct.model_selection._sampler_random import RandomSampler
+from skstruct.model_selection._sampler_random_decomposition import RandomDecompositionSampler
 from skstruct.model_selection._store import read_journal
 from skstruct.model_selection._threshold_search import ThresholdSearchCV
 from skstruct.model_selection._unimodal_bandit_search import UnimodalBanditSearchCV
@@ -36,6 +38,8 @@ __all__ = [
     "MultiFidelitySampler",
     "MultiFidelitySearchCV",
     "Proposal",
+    "RandomDecompositionSampler",
+    "RandomDecompositionSearchCV",
     "RandomSampler",
     "RisingBandit",
     "RisingBanditSearchCV",

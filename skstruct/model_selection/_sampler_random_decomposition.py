@@ -1,8 +1,8 @@
 """Search by an additive model over a forest of pairs that is drawn anew at every step.
 
-n0 = n_init results come first, from the estimator's own values and Sobol points. Step t = 1, 2, ...
-then draws a forest with the share edge_fraction of edges per coordinate, fits the length scales
-of `AdditiveGaussianProcess`, which go on from step to step, and takes the maximum of the sum of
+n0 = n_init results come first, from the estimator's own values and Sobol points. Step t = 1, 2,
+... then draws a forest with edge_fraction edges per coordinate, fits the length scales of
+`AdditiveGaussianProcess`, which go on from step to step, and takes the maximum of the sum of
 the cliques' upper confidence bounds
 
     beta_t = 0.2 ln(2 t)
