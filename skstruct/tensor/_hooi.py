@@ -6,15 +6,23 @@ C = X x_n U_n' is the best for given factors, and |X|^2 - |C|^2 the squared erro
 start       modes 1, 2, ... in the order of R_n / I_n: U_n = the leading left singular vectors of
             the unfolding of what the modes before have left (ST-HOSVD); mode 0 comes last, since
             samples are usually many and then see a small tensor
-alternate   U_n = the same of X x_m U_m' over all other m (HOOI), which never raises the error
+refresh     U_n = the same of X x_m U_m' over all other m (HOOI), which never raises the error
 
-Leading vectors are those of the Gram matrix of the shorter side, in float64. A long mode that is
-cut to a small part is sketched instead: a random subspace, twice multiplied with the unfolding
-and its transpose.
+HOOI on all of X is slow where the error falls slowly. So modes are cut to a few columns more than
+R_n, W_n, and what is left is a small tensor in which HOOI costs next to nothing (`improve`):
 
-A sweep of HOOI contracts the second half of the modes once for all of the first half, and vice
-versa: two products with the whole tensor, whatever N. It ends with mode 0, so that the rows of
-the core are orthogonal and the coordinates of the samples are at hand.
+    X -- W_a --> X x_a W_a' -- W_b --> X x_a W_a' x_b W_b' -- ... --> a small core
+
+On each level, of which the first is X, the tensor of the level below is decomposed, and then the
+one mode that is cut here refreshed. Where this lowers the error by more than `tol`, its leading
+vectors are a better W, and the level below has another turn. A level costs little beside the one
+above it, and one turn on X is two products with it, whatever N. What a refresh has found that is
+worth less than `tol` is left, so that mode 0, the lowest level, is the best for the others: the
+rows of the core are orthogonal and the coordinates of the samples are at hand.
+
+Leading vectors are those of the Gram matrix of the shorter side, in float64: few of many by
+subspace iteration from the last ones, else all. A long mode that is cut to a small part is at
+first sketched: a random subspace, twice multiplied with the unfolding and its transpose.
 """
 
 from math import prod
@@ -24,9 +32,12 @@ from scipy.linalg import qr
 
 from skstruct.tensor._modes import mode_gram, mode_inner, multi_ttm, squared_norm, ttm
 
-SPARE = 5  # columns beyond the rank that the compressed tensor keeps
+SPARE = 5  # columns beyond the rank to which a mode is cut
 BLOCK = 1_000_000  # elements of rows that are reconstructed at a time
-INNER_TOL, INNER_SWEEPS = 1e-7, 50
+INNER_TOL, INNER_SHARE, INNER_SWEEPS = 1e-6, 0.3, 50  # below the whole tensor
+# Subspace iteration is for many rows, and few columns, a sixth of them. It ends when the values
+# have settled, to a share of what they leave (roughly at first) or of the whole, or is given up.
+MANY, FEW, ROUGH, SETTLED, ROUNDING, TURNS = 64, 6, 1e-3, 1e-6, 1e-14, 6
 SKETCH_FROM, SKETCH_SHARE, SKETCH_SPARE = 400, 8, 10
 
 
@@ -35,6 +46,23 @@ def leading(G, rank):
     squares, vectors = np.linalg.eigh(G)
     down = slice(None, -rank - 1, -1)
     return np.ascontiguousarray(vectors[:, down]), np.maximum(squares[down], 0.0)
+
+
+def settled(G, start, rank, share):
+    """Return as many vectors as `start` has, by subspace iteration; the first `rank` are leading.
+
+    It ends when the sum of their values grows by no more than a share of what it leaves. Where
+    that takes long, all eigenvectors are computed.
+    """
+    whole, captured, P = np.trace(G), -np.inf, G @ start
+    for _ in range(TURNS):
+        Q = np.linalg.qr(P)[0]
+        P = G @ Q
+        squares, Z = np.linalg.eigh(Q.T @ P)
+        last, captured = captured, squares[-rank:].sum()
+        if captured - last <= share * (whole - captured) + ROUNDING * whole:
+            return Q @ Z[:, ::-1]
+    return leading(G, start.shape[1])[0]
 
 
 def tall(X, n):
@@ -91,6 +119,13 @@ def singular(X, n, rank):
     return vectors_of(X, n, W).astype(X.dtype, copy=False)
 
 
+def refreshed(X, n, rank, start, share=SETTLED):
+    """Return as many vectors as `start` has, as `singular` does; the first `rank` are leading."""
+    if tall(X, n) or X.shape[n] < max(MANY, FEW * start.shape[1]):
+        return singular(X, n, min(start.shape[1], X.size // X.shape[n]))
+    return settled(mode_gram(X, n), start, rank, share).astype(X.dtype, copy=False)
+
+
 def sketched(X, n, rank, random_state):
     """Return what `singular` does, from a random subspace."""
     U = random_state.standard_normal((X.shape[n], rank + SKETCH_SPARE))
@@ -109,24 +144,36 @@ def orthonormal(U):
 
 def sequential(X, rank, *, sketch, random_state):
     """Return factors of the sequentially truncated HOSVD, and the core."""
-    factors = [None] * X.ndim
-    order = sorted(range(1, X.ndim), key=lambda n: rank[n] / X.shape[n])
-    for n in order:
-        if rank[n] == X.shape[n]:
-            factors[n] = np.eye(rank[n], dtype=X.dtype)
-            continue
-        short = SKETCH_SHARE * (rank[n] + SKETCH_SPARE) >= X.shape[n]
-        if n == order[0] and (
-            rank[n] + SKETCH_SPARE < X.shape[n]
-            if sketch is True
-            else sketch == "auto" and X.shape[n] > SKETCH_FROM and not short
-        ):
-            factors[n] = sketched(X, n, rank[n], random_state)
-        else:
-            factors[n] = singular(X, n, rank[n])
+    factors = [np.eye(size, dtype=X.dtype) for size in X.shape]
+    for n in order_of_cuts(X.shape, rank):
+        factors[n] = cut(X, n, rank, rank, sketch=sketch, random_state=random_state)
         X = ttm(X, factors[n].T, n)
-    factors[0] = singular(X, 0, rank[0])
-    return factors, ttm(X, factors[0].T, 0)
+    return factors, X
+
+
+def order_of_cuts(shape, rank):
+    """Return the modes that are cut, those first that leave least, and mode 0 last."""
+    later = (n for n in range(1, len(shape)) if rank[n] < shape[n])
+    return [*sorted(later, key=lambda n: rank[n] / shape[n]), 0]
+
+
+def cut(X, n, rank, wide, *, sketch, random_state):
+    """Return columns to which mode n is cut: about the leading ones, as many as `wide` says."""
+    size, columns = X.shape[n], wide[n]
+    if sketch == "auto":
+        short = SKETCH_SHARE * (columns + SKETCH_SPARE) < size
+        sketch = short and size > SKETCH_FROM and not tall(X, n)
+    if sketch and columns + SKETCH_SPARE < size:
+        return sketched(X, n, columns, random_state)
+    if columns == rank[n]:
+        return singular(X, n, columns)
+    start = np.random.RandomState(0).standard_normal((size, columns))  # any will do
+    return refreshed(X, n, rank[n], start, ROUGH)
+
+
+def given_cut(cuts, X, n):
+    """Return columns that are known, as `cut` returns columns."""
+    return cuts[n]
 
 
 def truncated(X, spectra, rank):
@@ -172,18 +219,98 @@ def sweep(X, factors, rank):
     return ttm(Y, factors[0].T, 0)
 
 
-def alternate(X, factors, core, rank, *, norm2, tol, max_iter):
-    """Sweep until the relative error falls by no more than `tol`.
+def alternate(X, factors, rank, *, norm2, tol):
+    """Sweep until the relative error falls by no more than `tol`, and return the core."""
+    core = multi_ttm(X, transposed(factors, range(X.ndim)))
+    for _ in range(INNER_SWEEPS):
+        last, core = core, sweep(X, factors, rank)
+        if fall_of_error(norm2, last, core) <= tol:
+            break
+    return core
 
-    Returns the core, the number of sweeps, and whether that was so.
+
+class Levels:
+    """Factors that are improved level by level, of which each cuts another mode.
+
+    Parameters
+    ----------
+    rank : tuple of int
+        Shape of the core.
+    norm2 : float
+        Squared norm of the tensor.
+    factors : list of ndarray of shape (I_n, R_n)
+        Orthonormal; replaced by better ones. Where there is no core of them yet, they matter in
+        modes that are not cut.
+    cut : callable
+        Called with a tensor and a mode, returns orthonormal columns, a few more than R_n, to which
+        the mode is cut at first.
     """
-    error = relative_error(norm2, core)
-    for n_iter in range(1, max_iter + 1):
-        core = sweep(X, factors, rank)
-        last, error = error, relative_error(norm2, core)
-        if last - error <= tol:
-            return core, n_iter, True
-    return core, max_iter, False
+
+    def __init__(self, rank, norm2, factors, cut):
+        self.rank = rank
+        self.norm2 = norm2
+        self.factors = factors
+        self.cut = cut
+        self.cuts = {}
+
+    def improve(self, X, modes, core=None, *, tol, max_iter=INNER_SWEEPS):
+        """Improve the factors until the relative error falls by no more than `tol`.
+
+        Parameters
+        ----------
+        X : ndarray
+            The tensor, cut in all modes that are not left.
+        modes : list of int
+            The modes that are left to cut; the last is 0.
+        core : ndarray, default=None
+            The core of the factors; None where there are none yet.
+        tol : float
+            The fall that makes no difference.
+        max_iter : int
+            How often the factor of the first of the modes is refreshed at most.
+
+        Returns
+        -------
+        core : ndarray
+            The core.
+        n_iter : int
+            How often the factor of the first of the modes was refreshed.
+        converged : bool
+            Whether the last time made no difference.
+        """
+        if not modes:
+            return alternate(X, self.factors, self.rank, norm2=self.norm2, tol=tol), 0, True
+        n, rank = modes[0], self.rank[modes[0]]
+        others = [m for m in range(X.ndim) if m != n]
+        if n not in self.cuts:
+            self.cuts[n] = self.cut(X, n)
+        if core is None:
+            core = self._below(X, modes, None, tol)
+        for n_iter in range(1, max_iter + 1):
+            Y = multi_ttm(X, transposed(self.factors, others))
+            W = refreshed(Y, n, rank, self.cuts[n])
+            U = np.ascontiguousarray(W[:, :rank])
+            better = ttm(Y, U.T, n)
+            converged = fall_of_error(self.norm2, core, better) <= tol
+            if n == 0:
+                self.factors[0], core = U, better
+            if converged:
+                return core, n_iter, True
+            if n > 0 or n_iter < max_iter:
+                self.cuts[n] = W
+                core = self._below(X, modes, better, tol)
+        return core, max_iter, False
+
+    def _below(self, X, modes, core, tol):
+        """Improve the factors of the tensor that the first of the cuts leaves."""
+        n, *rest = modes
+        W = self.cuts[n]
+        self.factors[n] = np.eye(W.shape[1], self.rank[n], dtype=W.dtype)
+        core, _, _ = self.improve(
+            ttm(X, W.T, n), rest, core, tol=min(INNER_TOL, INNER_SHARE * tol)
+        )
+        self.factors[n] = W @ self.factors[n]
+        return core
 
 
 def relative_error(norm2, core):
@@ -191,18 +318,15 @@ def relative_error(norm2, core):
     return np.sqrt(max(norm2 - squared_norm(core), 0.0) / norm2) if norm2 > 0 else 0.0
 
 
-def cut(factors, core, rank, *, norm2):
-    """Return factors of a smaller rank, and the core, from HOOI inside a larger core."""
-    inner = [np.eye(len(U.T), r, dtype=U.dtype) for U, r in zip(factors, rank, strict=True)]
-    corner = np.ascontiguousarray(core[tuple(slice(r) for r in rank)])
-    corner, _, _ = alternate(
-        core, inner, corner, rank, norm2=norm2, tol=INNER_TOL, max_iter=INNER_SWEEPS
-    )
-    return [U @ Z for U, Z in zip(factors, inner, strict=True)], corner
+def fall_of_error(norm2, core, better):
+    """Return by how much the relative error falls; 0 where that may be rounding."""
+    if squared_norm(better) - squared_norm(core) <= 8 * np.finfo(core.dtype).eps * norm2:
+        return 0.0
+    return relative_error(norm2, core) - relative_error(norm2, better)
 
 
 def wider(shape, rank):
-    """Return the shape of the core that is made before it is cut to a rank."""
+    """Return the sizes to which the modes are cut before the core is."""
     wide = [min(size, r + SPARE) for size, r in zip(shape, rank, strict=True)]
     return [min(r, prod(wide) // r) for r in wide]
 

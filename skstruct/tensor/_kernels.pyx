@@ -88,9 +88,13 @@ def ttm(const floating[:, :, ::1] X, const floating[:, :] U, floating[:, :, ::1]
             fortran and J > 1 and U.strides[0] != <Py_ssize_t> sizeof(floating)):
         raise ValueError("U must be contiguous along one of its axes.")
     with nogil:
-        if R == 1:
-            gemm(False, not fortran, L, J, M, &X[0, 0, 0], M, &U[0, 0], ldu, <floating> 0,
-                 &Y[0, 0, 0], J)
+        if R == 1:  # in blocks: BLAS is slow at very long and narrow products
+            s = 0
+            while s < L:
+                n = min(columns_of_block(M), L - s)
+                gemm(False, not fortran, n, J, M, &X[s, 0, 0], M, &U[0, 0], ldu, <floating> 0,
+                     &Y[s, 0, 0], J)
+                s += n
         elif not gathered:
             for s in range(L):
                 gemm(fortran, False, J, R, M, &U[0, 0], ldu, &X[s, 0, 0], R, <floating> 0,

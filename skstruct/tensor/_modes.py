@@ -57,7 +57,7 @@ def multi_ttm(X, matrices):
     -------
     Y : ndarray
     """
-    for n in sorted(matrices, key=lambda n: (matrices[n].shape[0] / X.shape[n], -n)):
+    for n in sorted(matrices, key=lambda n: (matrices[n].shape[0] / X.shape[n], n)):
         X = ttm(X, matrices[n], n)
     return X
 

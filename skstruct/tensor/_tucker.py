@@ -6,10 +6,10 @@ R_{N-1}) times an orthonormal factor U_n for each mode. Fit has two halves:
 1. Which shape (_core_shape.py): from the singular values of all unfoldings, and from the full
    HOSVD core, the error of every shape is known, or bounded, before any is computed. The best one
    of at most `max_params` numbers is taken, or the smallest one of at most `error`.
-2. Which factors (_hooi.py): ST-HOSVD to a slightly larger core, HOOI inside it, where it costs
-   next to nothing, and then HOOI on the tensor until it makes no difference, a few sweeps.
-   With a shape from 1, the singular vectors that it was chosen on take the place of ST-HOSVD: HOOI
-   never raises their error, which is the one that was promised.
+2. Which factors (_hooi.py): HOOI, which is begun and for the most part done in tensors whose modes
+   are cut by ST-HOSVD to a little more than the core has, and seldom goes back to X. With a shape
+   from 1, the singular vectors that it was chosen on take the place of ST-HOSVD: HOOI never raises
+   their error, which is the one that was promised.
 
 HOOI ends with mode 0. The rows of the core are then orthogonal: C_(0) = S V with orthonormal rows
 V ("basis", folded), so that V times the other factors are orthonormal components of the rows of X,
@@ -17,6 +17,7 @@ and what a row is projected to are its coordinates: `transform`. Nothing of it d
 """
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -47,9 +48,11 @@ from skstruct.tensor._core_shape import (
     smallest_budget,
 )
 from skstruct.tensor._hooi import (
-    alternate,
+    Levels,
     cut,
     from_factors,
+    given_cut,
+    order_of_cuts,
     relative_error,
     residual_norm,
     resized,
@@ -98,13 +101,12 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "st_hosvd" leaves out the alternating projections: errors are up to a few per cent larger.
         With ``rank="auto"`` its factors are those of the truncated HOSVD.
     sketch : "auto" or bool, default="auto"
-        Whether the first mode that is cut is cut in a random subspace; where it is, not with
-        ``rank="auto"``. "auto" does so for modes of more than 400 of which less than an eighth is
-        kept.
+        Whether modes are at first cut in random subspaces; never with ``rank="auto"``. "auto" does
+        so for those of more than 400 of which less than an eighth is kept.
     max_iter : int, default=50
-        Largest number of sweeps over the tensor.
+        How often at most the whole tensor is looked at again.
     tol : float, default=1e-6
-        The sweeps end when the relative error falls by no more than this.
+        The fit ends when that lowers the relative error by no more than this.
     warm_start : bool, default=False
         Whether `fit` begins with the factors of the last `fit`, cut or widened to the new shape,
         if rows had the same shape; for a sequence of budgets.
@@ -128,7 +130,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     n_params_ : int
         Number of elements of the core and the factors.
     n_iter_ : int
-        Number of sweeps over the tensor; 1 with ``algorithm="st_hosvd"``.
+        How often the whole tensor was looked at again; 1 with ``algorithm="st_hosvd"``.
     tensor_shape_ : tuple of int
         Shape of a row.
     n_features_in_ : int
@@ -143,7 +145,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     With given ranks, the cost is that of a Gram matrix of the mode that is cut most, size * I_n
-    operations for `size` elements, and of two products a sweep, 2 * size * R_n each. With
+    operations for `size` elements, and of two products an iteration, 2 * size * R_n each. With
     ``rank="auto"`` it is that of the Gram matrices of all modes and their eigenvectors, and with a
     table also 2 * size * (largest R_n that the budget allows). `transform` of a row costs
     2 * n_features * R_1.
@@ -337,27 +339,31 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.algorithm == "st_hosvd":
             factors = truncated(X, spectra, rank)
             return factors, from_factors(X, factors, rank)
+        wide = wider(X.shape, rank)
         if earlier is not None and [len(U) for U in earlier[1:]] == list(X.shape[1:]):
             factors = [
                 resized(U.astype(X.dtype), r, random_state)
                 for U, r in zip(earlier, rank, strict=True)
             ]
-            core = self._sweeps(X, factors, from_factors(X, factors, rank), norm2)
+            core = from_factors(X, factors, rank)
+            cuts = [resized(U, r, random_state) for U, r in zip(factors, wide, strict=True)]
+            first_cut = partial(given_cut, cuts)
+            core = self._improve(Levels(rank, norm2, factors, first_cut), X, core)
             allowed = self._allowed_error
             if allowed is None or relative_error(norm2, core) <= allowed:
                 return factors, core
-        wide = wider(X.shape, rank)
+        factors = [np.eye(size, r, dtype=X.dtype) for size, r in zip(X.shape, rank, strict=True)]
         if spectra is None:
-            factors, core = sequential(X, wide, sketch=self.sketch, random_state=random_state)
+            options = {"sketch": self.sketch, "random_state": random_state}
+            first_cut = partial(cut, rank=rank, wide=wide, **options)
         else:
-            factors = truncated(X, spectra, wide)
-            core = multi_ttm(X, transposed(factors, range(X.ndim)))
-        factors, core = cut(factors, core, rank, norm2=norm2)
-        return factors, self._sweeps(X, factors, core, norm2)
+            first_cut = partial(given_cut, truncated(X, spectra, wide))
+        return factors, self._improve(Levels(rank, norm2, factors, first_cut), X)
 
-    def _sweeps(self, X, factors, core, norm2):
-        core, self.n_iter_, converged = alternate(
-            X, factors, core, self.rank_, norm2=norm2, tol=self.tol, max_iter=self.max_iter
+    def _improve(self, levels, X, core=None):
+        modes = order_of_cuts(X.shape, levels.rank)
+        core, self.n_iter_, converged = levels.improve(
+            X, modes, core, tol=self.tol, max_iter=self.max_iter
         )
         if not converged:
             warnings.warn(

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skstruct.tensor import Tucker, _core_shape
 from skstruct.tensor._core_shape import CoreShapes, cheapest_for, n_params
-from skstruct.tensor._hooi import singular, spectrum
+from skstruct.tensor._hooi import settled, singular, spectrum
 
 
 def unfold(X, n):
@@ -24,7 +24,8 @@ def unfold(X, n):
 
 def multiply(X, matrices):
     for n, U in enumerate(matrices):
-        X = np.moveaxis(np.tensordot(U, X, (1, n)), 0, n)
+        if U is not None:
+            X = np.moveaxis(np.tensordot(U, X, (1, n)), 0, n)
     return X
 
 
@@ -49,7 +50,7 @@ def low_rank(shape, rank, noise=0.1, seed=0):
 
 
 def hosvd(X):
-    return [np.linalg.svd(unfold(X, n))[0] for n in range(X.ndim)]
+    return [np.linalg.svd(unfold(X, n), full_matrices=False)[0] for n in range(X.ndim)]
 
 
 def truncated_share(X, vectors, rank):
@@ -206,8 +207,9 @@ def naive_hooi(X, rank, n_sweeps):
     factors = [V[:, :r] for V, r in zip(hosvd(X), rank, strict=True)]
     for _ in range(n_sweeps):
         for n in range(X.ndim):
-            others = [np.eye(len(U)) if m == n else U.T for m, U in enumerate(factors)]
-            factors[n] = np.linalg.svd(unfold(multiply(X, others), n))[0][:, : rank[n]]
+            others = [None if m == n else U.T for m, U in enumerate(factors)]
+            Y = unfold(multiply(X, others), n)
+            factors[n] = np.linalg.svd(Y, full_matrices=False)[0][:, : rank[n]]
     core = multiply(X, [U.T for U in factors])
     return np.sqrt(1 - (core**2).sum() / (X**2).sum()), factors
 
@@ -238,6 +240,28 @@ def test_factors_are_those_of_alternating_projections(shape, rank):
             assert_allclose(U @ U.T, V @ V.T, atol=1e-3)
     rows = unfold(tucker.core_, 0)
     assert_allclose(rows @ rows.T, np.diag((rows**2).sum(axis=1)), atol=1e-8)
+
+
+@pytest.mark.parametrize("rank", [(5, 3, 4), (12, 5, 6)])
+@pytest.mark.parametrize("rate", [0.05, 0.5])
+def test_levels_find_what_sweeps_of_the_tensor_find(rank, rate):
+    X = decaying((64, 30, 90), (rate, rate, rate), noise=0.3)
+    error, _ = naive_hooi(X, rank, 20)
+    tucker = Tucker(rank).fit(X)
+    assert tucker.reconstruction_err_ <= error + 1e-5
+    assert tucker.n_iter_ <= 8
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1, 1.0])
+def test_subspace_iteration_captures_what_eigenvectors_do(rate):
+    rng = np.random.default_rng(0)
+    V = np.linalg.qr(rng.standard_normal((90, 90)))[0]
+    values = np.exp(-rate * np.arange(90))
+    W = settled((V * values) @ V.T, rng.standard_normal((90, 9)), 4, 1e-6)
+    assert W.shape == (90, 9)
+    assert_allclose(W.T @ W, np.eye(9), atol=1e-12)
+    captured = ((V.T @ W[:, :4]) ** 2 * values[:, None]).sum()
+    assert captured == pytest.approx(values[:4].sum(), abs=1e-4 * values[4:].sum())
 
 
 def test_st_hosvd_is_near():
@@ -286,8 +310,8 @@ def test_random_subspaces_find_what_is_there():
     other = clone(start).set_params(random_state=1).fit(X)
     assert other.reconstruction_err_ != start.reconstruction_err_
     tucker = Tucker((5, 4, 3), sketch=True, random_state=0).fit(X)
-    assert tucker.reconstruction_err_ == pytest.approx(exact.reconstruction_err_, rel=1e-8)
-    long = low_rank((6, 500, 7), (2, 3, 2), 0.05)
+    assert tucker.reconstruction_err_ == pytest.approx(exact.reconstruction_err_, rel=1e-6)
+    long = low_rank((22, 500, 25), (2, 3, 2), 0.05)
     auto = Tucker((2, 3, 2), algorithm="st_hosvd", random_state=0).fit(long)
     again = Tucker((2, 3, 2), algorithm="st_hosvd", random_state=1).fit(long)
     assert auto.reconstruction_err_ == pytest.approx(again.reconstruction_err_, rel=1e-3)
@@ -465,7 +489,7 @@ def test_nothing_is_unfolded(shape, params):
 
 def test_many_samples_need_no_matrix_of_pairs():
     fit_peak, transform_peak = peaks((4000, 30, 30), {"rank": (3, 3, 3), "sketch": False})
-    assert fit_peak < 0.4 * 8 * 4000 * 900
+    assert fit_peak < 0.5 * 8 * 4000 * 900
     assert transform_peak < 0.2 * 8 * 4000 * 900
 
 
