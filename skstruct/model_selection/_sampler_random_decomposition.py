@@ -1,7 +1,7 @@
 """Search by an additive model over a forest of pairs that is drawn anew at every step.
 
-n0 = n_init results come first, from the estimator's own values and Sobol points. Step t = 1, 2,
-... then draws a forest with edge_fraction edges per coordinate, fits the length scales of
+n0 = n_init results come first, from the estimator's own values and Sobol points. Step t = 1, 2
+and so on then draws a forest with edge_fraction edges per coordinate, fits the length scales of
 `AdditiveGaussianProcess`, which go on from step to step, and takes the maximum of the sum of
 the cliques' upper confidence bounds
 
@@ -17,6 +17,7 @@ other forests are tried, and then changes of one coordinate.
 """
 
 from functools import partial
+from numbers import Real
 
 import numpy as np
 
@@ -206,9 +207,9 @@ class RandomDecompositionSampler(Sampler):
         """Return values of each coordinate to choose from, and how to look closer."""
         d, size = self.space.n_dims, self.grid_size
         low, high = np.zeros(d), np.ones(d)
-        is_local = self.trust_region is True or (
-            self.trust_region == "alternate" and self._step % 2 == 1
-        )
+        is_local = self.trust_region
+        if self.trust_region == "alternate":
+            is_local = self._step % 2 == 1
         if is_local:
             size //= 2
             weights = 1 / self.length_scales
@@ -254,7 +255,7 @@ class RandomDecompositionSampler(Sampler):
 def _check(edge_fraction, beta, grid_size, n_zoom, trust_region, n_init):
     if not 0 < edge_fraction <= 1:
         raise ValueError(f"edge_fraction must be in (0, 1], got {edge_fraction!r}.")
-    if beta != "auto" and not callable(beta) and not (isinstance(beta, (int, float)) and beta > 0):
+    if beta != "auto" and not callable(beta) and not (isinstance(beta, Real) and beta > 0):
         raise ValueError(f"beta must be 'auto', a positive number or a callable, got {beta!r}.")
     if trust_region not in (True, False, "alternate"):
         raise ValueError(f"trust_region must be a bool or 'alternate', got {trust_region!r}.")
