@@ -294,7 +294,7 @@ class NestedTensorClustering(
 
     def _keep(self, model, passes, random_state):
         """Set what is known after fit: vectors, with signs that do not vary, and clusters."""
-        weight = passes.weight
+        weight, unit = passes.weight, model.unit / passes.factor
         sign_x, sign_z = _signs(model.x), _signs(model.z[:, np.newaxis])
         scores = model.scores * (sign_x * sign_z)
         norms = np.sqrt((scores * passes.weigh(slice(None), scores)).sum(axis=0))
@@ -302,7 +302,7 @@ class NestedTensorClustering(
         self.view_weights_ = (model.z * sign_z).astype(dtype)
         self.feature_vector_ = (model.x * sign_x).astype(dtype)
         self.sample_vector_ = divided(scores, norms).astype(dtype)
-        self.singular_value_ = norms * model.unit
+        self.singular_value_ = norms * unit
         self._directions = (model.directions() * (sign_x * sign_z)).astype(dtype)
         self.cluster_centers_ = None
         if self.n_clusters <= 2:
@@ -313,8 +313,8 @@ class NestedTensorClustering(
             means = KMeans(self.n_clusters, n_init=10, random_state=random_state)
             means.fit(scores, sample_weight=None if weight is None else weight[:, 0])
             centers = means.cluster_centers_
-            self.cluster_centers_ = centers[np.lexsort(centers.T[::-1])] * model.unit
-        self.labels_ = self._assign(scores * model.unit)
+            self.cluster_centers_ = centers[np.lexsort(centers.T[::-1])] * unit
+        self.labels_ = self._assign(scores * unit)
 
     def _assign(self, scores):
         """Return the clusters of scores."""

@@ -7,7 +7,8 @@ from the cache.
 
 For rank r there are features x of shape (n_1, r), views z (n_3,) and, of shape (n_1 * n_3, r),
 directions D, which for `LowRank` are x_a o z. Scores X D and all else but z, x and D are in units
-of the Frobenius norm of the table, so that nothing overflows.
+of the Frobenius norm of the table, and where its square is too large or too small for a number,
+blocks are multiplied by a power of 2, so that nothing overflows.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.sparse.linalg import svds
 
 BLOCK = 1 << 17  # elements
 POWER_STEPS = 5  # of x and z in an iteration; they cost little beside a pass over the table
+LARGEST = 1e200  # of a trace, and its inverse the least
 FEW = 32  # rows or columns of a matrix of which all singular vectors are computed
 
 
@@ -37,6 +39,7 @@ class SamplePasses:
         self.mean = mean
         self.weight = None if weight is None else weight[:, np.newaxis]
         self.n_samples = len(X) if weight is None else weight.sum()
+        self.factor = 1.0
 
     def weigh(self, rows, scores, power=1.0):
         """Return scores of some rows times a power of the weights of these rows."""
@@ -45,11 +48,12 @@ class SamplePasses:
         return (scores * self.weight[rows] ** power).astype(scores.dtype, copy=False)
 
     def blocks(self):
-        """Yield slices of the rows and the rows, less the mean."""
+        """Yield slices of the rows and the rows, less the mean, times the factor."""
         step = max(1, BLOCK // self.X.shape[1])
         for start in range(0, len(self.X), step):
             rows = slice(start, start + step)
-            yield rows, self.X[rows] if self.mean is None else self.X[rows] - self.mean
+            block = self.X[rows] if self.mean is None else self.X[rows] - self.mean
+            yield rows, block if self.factor == 1.0 else block * self.factor
 
     def project(self, directions):
         """Return X D, in float64."""
@@ -73,7 +77,10 @@ class SamplePasses:
     def adjoint(self, scores):
         """Return the transpose of scores times X, of shape (r, n_columns), in float64."""
         scores = scores.astype(self.X.dtype, copy=False)
-        return sum(scores[rows].T @ block for rows, block in self.blocks())
+        sums = np.zeros((scores.shape[1], self.X.shape[1]))
+        for rows, block in self.blocks():
+            sums += scores[rows].T @ block
+        return sums
 
     def combine(self, z):
         """Return the sum of the views, times z, of shape (n_samples, n_features)."""
@@ -101,9 +108,26 @@ class SamplePasses:
             block = self.X[:, columns].astype(np.float64)
             if self.mean is not None:
                 block -= self.mean[columns]
+            block *= self.factor
             block = self.weigh(slice(None), block, 0.5)
             total += block @ block.T
         return total
+
+    def unit_gram(self, gram):
+        """Return what a function of the table, its Gram matrix, returns over its trace.
+
+        The root of the trace comes with it. The function is called again where that is no number
+        to work with, with the factor that makes it one.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = gram()
+        if not 1 / LARGEST < np.trace(total) < LARGEST:
+            largest = max(np.abs(block).max() for _, block in self.blocks())
+            if largest > 0:
+                self.factor = 2.0 ** min(1000, -int(np.frexp(largest)[1]))
+                total = gram()
+        unit = np.sqrt(np.trace(total)) or 1.0
+        return total / unit / unit, unit
 
 
 def leading_right(A, r, random_state):
@@ -145,9 +169,7 @@ class LowRank:
 
     def __init__(self, passes, n_views, r, nested, random_state):
         self.passes, self.nested = passes, nested
-        gram = passes.gram(n_views)
-        self.unit = np.sqrt(np.trace(gram)) or 1.0
-        self.gram = gram / self.unit / self.unit
+        self.gram, self.unit = passes.unit_gram(lambda: passes.gram(n_views))
         self.z = leading_eigen(self.gram, 1)[1][:, 0]
         combined = passes.weigh(slice(None), passes.combine(self.z), 0.5)
         self.x = leading_right(combined, r, random_state)
@@ -211,9 +233,10 @@ class Unfolding:
     def __init__(self, passes, n_views, r, random_state):
         n_samples, n_columns = passes.X.shape
         wide = n_columns > n_samples
-        gram = passes.sample_gram() if wide else passes.gram(n_columns)
-        self.unit = np.sqrt(np.trace(gram)) or 1.0
-        squares, vectors = leading_eigen(gram / self.unit / self.unit, r)
+        gram, self.unit = passes.unit_gram(
+            passes.sample_gram if wide else lambda: passes.gram(n_columns)
+        )
+        squares, vectors = leading_eigen(gram, r)
         if wide:
             sums = passes.adjoint(passes.weigh(slice(None), vectors, 0.5)).T
             vectors = divided(sums / self.unit, np.sqrt(squares))

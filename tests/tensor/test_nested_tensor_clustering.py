@@ -264,6 +264,19 @@ def test_float32(method):
     assert fit.transform(T.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e290])
+@pytest.mark.parametrize("method", METHODS)
+def test_squares_that_are_no_numbers(method, size):
+    T, _ = three_clusters()
+    plain, fit = (
+        NestedTensorClustering(3, method=method, center=True, random_state=0).fit(factor * T)
+        for factor in (1.0, size)
+    )
+    np.testing.assert_array_equal(fit.labels_, plain.labels_)
+    np.testing.assert_allclose(fit.singular_value_ / size, plain.singular_value_, rtol=1e-9)
+    np.testing.assert_allclose(fit.transform(size * T) / size, plain.transform(T), rtol=1e-6)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_tensor_is_not_copied(method):
     T = np.random.default_rng(0).standard_normal((100, 500, 100))
