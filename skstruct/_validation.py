@@ -8,7 +8,7 @@ from functools import wraps
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._search import BaseSearchCV, _yield_masked_array_for_each_param
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -43,6 +43,7 @@ __all__ = [
     "_fit_and_score",
     "_fit_context",
     "_safe_split",
+    "_yield_masked_array_for_each_param",
     "check_is_fitted",
     "check_random_state",
     "keep_model_on_error",
