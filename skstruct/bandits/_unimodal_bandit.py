@@ -53,7 +53,8 @@ class UnimodalBandit(BaseEstimator):
         The arm to begin at; None is the middle of the grid.
     max_pulls : int or None, default=None
         Most pulls of one arm. An arm that has had them is known exactly, as after all splits of a
-        cross-validation, and what it would have got goes to others.
+        cross-validation, and what it would have got goes to others; if there are such arms, the
+        answer is the best of them.
 
     Attributes
     ----------
@@ -331,6 +332,7 @@ class UnimodalBandit(BaseEstimator):
                     if self._reach >= 2 * max(self._shape):
                         return None
                 self._before_sweep = self._left, self._best
+                self._reserve = int(self.final_fraction * self._left)
                 self._lines.extend((line, self._reach) for line, _ in self._sweep(1))
         return None
 
@@ -380,6 +382,10 @@ class UnimodalBandit(BaseEstimator):
         self._stage.learn(means, n_pulls)
         if not self._stage.arms:
             self._stage = self._next_stage()
+        if self._stage is None:
+            # A mean over some splits must not beat one over all.
+            known = [arm for arm, count in self._counts.items() if count == self.max_pulls]
+            self._best = max(known, key=self._mean, default=self._best)
 
 
 def _checked_shape(shape):

@@ -15,6 +15,8 @@ from skstruct.model_selection._policies import (
     SuccessiveHalving,
 )
 from skstruct.model_selection._random_decomposition import RandomDecompositionSearchCV
+from skstruct.model_selection._reusable_holdout import ReusableHoldout
+from skstruct.model_selection._reusable_holdout_selector import ReusableHoldoutSelector
 from skstruct.model_selection._rising_bandit import RisingBanditSearchCV
 from skstruct.model_selection._sampler import Sampler
 from skstruct.model_selection._sampler_constrained import ConstrainedSampler
@@ -24,6 +26,7 @@ from skstruct.model_selection._sampler_random import RandomSampler
 from skstruct.model_selection._sampler_random_decomposition import RandomDecompositionSampler
 from skstruct.model_selection._store import read_journal
 from skstruct.model_selection._threshold_search import ThresholdSearchCV
+from skstruct.model_selection._thresholdout import Thresholdout
 from skstruct.model_selection._unimodal_bandit_search import UnimodalBanditSearchCV
 
 __all__ = [
@@ -41,12 +44,15 @@ __all__ = [
     "RandomDecompositionSampler",
     "RandomDecompositionSearchCV",
     "RandomSampler",
+    "ReusableHoldout",
+    "ReusableHoldoutSelector",
     "RisingBandit",
     "RisingBanditSearchCV",
     "RoundRobin",
     "Sampler",
     "SuccessiveHalving",
     "ThresholdSearchCV",
+    "Thresholdout",
     "TrialResult",
     "UnimodalBanditSearchCV",
     "ask_tell",

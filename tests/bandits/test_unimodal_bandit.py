@@ -161,6 +161,9 @@ def test_arms_that_are_known_get_no_more_pulls():
     bandit.run(lambda arm, k: scores[arm][k])
     assert bandit.n_pulls_.max() == 5
     assert bandit.n_pulls_.sum() == 150
+    assert bandit.n_pulls_[bandit.best_arm_] == 5
+    exact = scores.mean(axis=2)[bandit.n_pulls_ == 5]
+    assert bandit.best_mean_ == pytest.approx(exact.max())
     bandit = UnimodalBandit((21, 19), 2000, max_pulls=5)
     bandit.run(lambda arm, k: scores[arm][k])
     assert bandit.n_pulls_.sum() < 2000  # nothing was left that could be better

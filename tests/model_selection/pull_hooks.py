@@ -1,0 +1,50 @@
+"""Estimators whose scores are known, for searches by single fits; workers can import them."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+BEST = {"a": 9, "b": 15}
+
+
+class Surface(ClassifierMixin, BaseEstimator):
+    """Scores a peak at a=9, b=15, and the mean of what it is tested on: the split counts.
+
+    Parameters
+    ----------
+    a, b : float
+        Decide the score.
+    fail_above : float
+        Fits fail where `a` is greater.
+    log : str or None
+        File to which each fit adds a line.
+    stop_at : int or None
+        The fit with this number is interrupted.
+    """
+
+    def __init__(self, a=0, b=0, fail_above=np.inf, log=None, stop_at=None):
+        self.a = a
+        self.b = b
+        self.fail_above = fail_above
+        self.log = log
+        self.stop_at = stop_at
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        self.n_features_in_ = X.shape[1]
+        self.weight_ = 0.0 if sample_weight is None else float(np.sum(sample_weight))
+        if self.log is not None:
+            with open(self.log, "a") as file:
+                file.write("fit\n")
+            with open(self.log) as file:
+                if len(file.readlines()) == self.stop_at:
+                    raise KeyboardInterrupt
+        if self.a > self.fail_above:
+            raise ValueError("a is too great")
+        return self
+
+    def predict(self, X):
+        return np.full(X.shape[0], self.classes_[0])
+
+    def score(self, X, y):
+        form = (self.a - BEST["a"]) ** 2 / 30 + (self.b - BEST["b"]) ** 2 / 60
+        return float(np.exp(-form) + X.mean() + 1e-6 * self.weight_)
