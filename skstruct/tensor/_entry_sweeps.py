@@ -29,7 +29,7 @@ INNER_TOL = 0.01
 SPREAD = 0.1  # of what a start has outside these spaces
 WIDE = 4  # columns of an unfolding for an entry, above which empty ones are left out
 POWERS = 8  # of the unfolding's Gram matrix, that bring out its leading eigenvectors, at most
-STEADY = 0.01  # relative change of the sum of its leading eigenvalues that is little
+STEADY = 0.05  # relative change of the sum of its leading eigenvalues that is little
 
 
 def unfold(ptr, index, y, sizes):
