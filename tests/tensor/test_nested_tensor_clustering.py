@@ -201,11 +201,12 @@ def test_sign_does_not_hang_on_rounding():
         np.testing.assert_array_equal(again.labels_, fit.labels_[order])
 
 
+@pytest.mark.parametrize("n_samples", [40, 90])  # fewer and more than columns
 @pytest.mark.parametrize("n_clusters", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
-def test_weights_are_repetitions(method, n_clusters):
-    T, _ = three_clusters()
-    weight = np.random.default_rng(0).integers(0, 4, 90)
+def test_weights_are_repetitions(method, n_clusters, n_samples):
+    T = three_clusters()[0][:n_samples]
+    weight = np.random.default_rng(0).integers(0, 4, n_samples)
     params = {"n_clusters": n_clusters, "method": method, "center": True, "random_state": 0}
     weighed = NestedTensorClustering(**params).fit(T, sample_weight=weight)
     repeated = NestedTensorClustering(**params).fit(np.repeat(T, weight, axis=0))
