@@ -27,10 +27,12 @@ TOL = 1e-6  # relative decrease of the objective at which the sweeps stop
 
 def standardized(y, weight):
     """Return (y - mean) / scale, of mean 0 and, unless y is constant, variance 1; mean; scale."""
+    unit = 2.0 ** (int(np.frexp(np.abs(y).max())[1]) - 1)  # squares shall be numbers
+    y = y / unit
     mean = float(np.average(y, weights=weight))
-    y = y - mean
+    y -= mean
     scale = float(np.sqrt(np.average(y**2, weights=weight))) or 1.0
-    return y / scale, mean, scale
+    return y / scale, unit * mean, unit * scale
 
 
 def scattered_rank(rank, sizes):

@@ -21,6 +21,7 @@ from numpy.polynomial.chebyshev import chebvander
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
 
 from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
@@ -319,9 +320,14 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
             Covariances at each coordinate.
         """
         check_is_fitted(self)
-        if not 0 <= mode < self.n_features_in_:
-            raise ValueError(f"mode={mode!r}; it must be in 0 .. {self.n_features_in_ - 1}.")
-        scaled = (np.asarray(x, dtype=np.float64) - self._low[mode]) / self._width[mode]
+        if not isinstance(mode, Integral) or not 0 <= mode < self.n_features_in_:
+            raise ValueError(
+                f"mode={mode!r}; it must be an integer of 0 .. {self.n_features_in_ - 1}."
+            )
+        x = check_array(x, ensure_2d=False, dtype=np.float64, input_name="x")
+        if x.ndim != 1:
+            raise ValueError(f"x has shape {x.shape}; it must have one dimension.")
+        scaled = (x - self._low[mode]) / self._width[mode]
         return self._posterior.chains[mode].at(scaled)
 
     def _ranks(self, sizes):
@@ -341,10 +347,11 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         if self.length_scale is None:
             return [None] * self.n_features_in_
         given = np.asarray(self.length_scale, dtype=np.float64)
-        if given.shape not in ((), (self.n_features_in_,)) or not (given > 0).all():
+        legal = (given > 0) & np.isfinite(given)
+        if given.shape not in ((), (self.n_features_in_,)) or not legal.all():
             raise ValueError(
-                f"length_scale={self.length_scale!r}; it must be positive, or one such number for "
-                f"each of {self.n_features_in_} features."
+                f"length_scale={self.length_scale!r}; it must be positive and finite, or one such "
+                f"number for each of {self.n_features_in_} features."
             )
         return list(given / self._width)
 
@@ -376,7 +383,8 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         """Set the attributes that describe the posterior, in the user's units."""
         posterior = self._posterior
         self.core_ = self._scale * posterior.mean.reshape(self.rank_)
-        self.core_cov_ = self._scale**2 * posterior.cov
+        with np.errstate(over="ignore"):
+            self.core_cov_ = self._scale * (self._scale * posterior.cov)
         self.noise_ = float(self._scale / np.sqrt(posterior.tau))
         self.n_iter_ = len(self.elbo_)
         ends = zip(posterior.chains, self._low, self._width, strict=True)

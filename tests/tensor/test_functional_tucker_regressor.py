@@ -261,6 +261,7 @@ def test_more_starts_are_no_worse():
         ({"rank": (2, 2)}, "one for each of 3 features"),
         ({"length_scale": [1.0, 2.0]}, "for each of 3 features"),
         ({"length_scale": [1.0, 2.0, 0.0]}, "must be positive"),
+        ({"length_scale": [1.0, 2.0, np.inf]}, "must be positive and finite"),
         ({"nu": 2.5}, "nu"),
     ],
 )
@@ -276,6 +277,27 @@ def test_callbacks(capsys):
     assert "FunctionalTuckerRegressor" in capsys.readouterr().out
 
 
-def test_mode_that_is_not_there():
-    with pytest.raises(ValueError, match=r"mode=3; it must be in 0 \.\. 2"):
-        FunctionalTuckerRegressor(1).fit(*noisy(50)).factors_at(3, [0.0])
+@pytest.mark.parametrize(
+    ("mode", "x", "message"),
+    [
+        (3, [0.0], r"mode=3; it must be an integer of 0 \.\. 2"),
+        (0.5, [0.0], r"mode=0\.5"),
+        ("a", [0.0], "mode='a'"),
+        (0, [np.nan], "x contains NaN"),
+        (0, [[0.0]], r"x has shape \(1, 1\)"),
+    ],
+)
+def test_functions_that_are_not_there(mode, x, message):
+    with pytest.raises(ValueError, match=message):
+        FunctionalTuckerRegressor(1).fit(*noisy(50)).factors_at(mode, x)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e290])
+def test_values_whose_squares_are_no_numbers(size):
+    X, y = noisy(150)
+    plain = FunctionalTuckerRegressor(1, random_state=0).fit(X, y)
+    scaled = FunctionalTuckerRegressor(1, random_state=0).fit(X, size * y)
+    for found, expected in zip(
+        scaled.predict(X, return_std=True), plain.predict(X, return_std=True), strict=True
+    ):
+        assert_allclose(found / size, expected, rtol=1e-6, atol=1e-9)
