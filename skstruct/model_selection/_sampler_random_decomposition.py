@@ -171,8 +171,8 @@ class RandomDecompositionSampler(Sampler):
 
     def _begin_step(self):
         """Draw a forest and fit the model; return its values, None if there can be none yet."""
-        n = len(self._scores)
-        z = standardised(np.array(self._scores)) if n >= self.n_init else None
+        has_model = self.space.n_dims > 0 and len(self._scores) >= self.n_init
+        z = standardised(np.array(self._scores)) if has_model else None
         if z is not None:
             self._step += 1
             edges = self._forest()

@@ -118,6 +118,14 @@ def test_one_parameter():
     assert max(sampler.results.values()) > -1e-4
 
 
+def test_no_parameter():
+    sampler = make_sampler({"x": [3]}, n_init=2)
+    for score in (0.0, 1.0, 2.0):  # an earlier search may have had noise
+        sampler.tell((), score)
+    sampler.observe(())
+    assert sampler.ask() is None
+
+
 def test_no_model_while_all_scores_are_equal():
     sampler = make_sampler(MIXED)
     points = play(sampler, lambda **params: 0.5, 80)
