@@ -240,9 +240,12 @@ class _Function:
         """Take the values at all inputs; those that are NaN are left out."""
         self._known = ~np.isnan(values)
         values = values[self._known]
-        is_known = len(values) > 1
-        self._center, self._spread = (values.mean(), values.std()) if is_known else (0.0, np.inf)
-        self._is_flat = not is_known or values.min() == values.max()
+        self._center, self._spread = 0.0, np.inf
+        if len(values) > 1:
+            unit = np.abs(values).max() or 1.0  # no square overflows or vanishes
+            self._center = unit * (values / unit).mean()
+            self._spread = unit * (values / unit).std()
+        self._is_flat = len(values) < 2 or values.min() == values.max()
         if not self._is_flat:
             complete = self._known.all()
             self._process.inputs = self._inputs if complete else self._inputs.take(self._known)

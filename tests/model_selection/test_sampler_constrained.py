@@ -200,6 +200,21 @@ def test_values_far_out_do_not_set_the_scale():
     np.testing.assert_array_equal(*thetas)
 
 
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**1000])
+def test_units_do_not_matter(unit):
+    def scaled(x, y):
+        f, g = gardner(x, y)
+        return unit * f, (unit * g[0],)
+
+    points, traces = [], []
+    for problem in (gardner, scaled):
+        sampler = run(problem, 0, 20)[1]
+        points.append(list(sampler.results))
+        traces.append(sampler.verdict()[1])
+    assert points[0] == points[1]
+    np.testing.assert_allclose(unit * traces[0], traces[1])
+
+
 def test_missing_values_are_left_out_and_not_feasible():
     sampler, without = make_sampler(), make_sampler()
     rng = np.random.default_rng(0)
