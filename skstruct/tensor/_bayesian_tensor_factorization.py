@@ -6,6 +6,7 @@ samples have nothing to do with each other: components may be permuted and rotat
 is that of the predictions of the samples plus the mean of the noise variances 1 / alpha.
 """
 
+from math import prod
 from numbers import Real
 
 import numpy as np
@@ -183,7 +184,8 @@ class BayesianTensorFactorization(RegressorMixin, BaseBayesianTensor):
         data = {"X": X, "y": y, "metadata": metadata}
         kept = np.flatnonzero(weight)
         index, side_info = self._start(X[kept])
-        index, y, weight = _merge(index, y[kept].astype(np.float64), weight[kept])
+        sizes = [len(known) for known in self.categories_]
+        index, y, weight = _merge(index, y[kept].astype(np.float64), weight[kept], sizes)
         self._mean, self._scale = _location_scale(y, weight)
         y = (y - self._mean) / self._scale
         weight = None if (weight == 1).all() else weight
@@ -232,16 +234,23 @@ class BayesianTensorFactorization(RegressorMixin, BaseBayesianTensor):
         return tags
 
 
-def _merge(index, y, weight):
+def _merge(index, y, weight, sizes):
     """Sort entries, and merge those that agree in all.
 
     Then a repetition is to the last bit a weight, and the order of the rows does not matter.
     """
-    order = np.lexsort((y, *index.T[::-1]))
-    index, y = index[order], y[order]
+    if prod(sizes) < 2**63:
+        place = np.ravel_multi_index(index.T, sizes)
+    else:
+        place = np.unique(index, axis=0, return_inverse=True)[1]
+    order = np.argsort(place)
+    if (np.diff(place[order]) == 0).any():
+        order = np.lexsort((y, place))
+    place, y = place[order], y[order]
     new = np.ones(len(y), dtype=bool)
-    new[1:] = (index[1:] != index[:-1]).any(axis=1) | (y[1:] != y[:-1])
-    return index[new], y[new], np.add.reduceat(weight[order], np.flatnonzero(new))
+    new[1:] = (place[1:] != place[:-1]) | (y[1:] != y[:-1])
+    weight = np.add.reduceat(weight[order], np.flatnonzero(new))
+    return index[order[new]], y[new], weight
 
 
 def _location_scale(y, weight):

@@ -15,6 +15,7 @@ from skstruct.tensor import (
     BayesianTensorFactorization,
     _bayesian_tensor_base,
 )
+from skstruct.tensor._bayesian_tensor_factorization import _merge
 from skstruct.tensor._entries import sort_by_mode
 from skstruct.tensor._gibbs import Chain, Entries, GaussianNoise, RowPrior, split_r_hat
 from skstruct.tensor._gibbs_links import PlainFeatures, RotatedFeatures
@@ -277,6 +278,22 @@ def test_weights_are_repetitions_and_order_does_not_matter():
     rows = rng.permutation(np.repeat(np.arange(90), weight))
     found = model.fit(X[rows], y[rows]).predict(X, return_std=True)
     assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [6, 2**31 - 1])
+def test_merging(size):
+    # With three modes as large as that, no integer numbers their entries.
+    rng = np.random.default_rng(6)
+    index = rng.integers(0, 3, (60, 3)).astype(np.int32)
+    index[30:] = size - 1 - index[30:]
+    y, weight = rng.integers(0, 2, 60).astype(float), rng.random(60)
+    expected = {}
+    for row, value, w in zip(index.tolist(), y, weight, strict=True):
+        expected[(*row, value)] = expected.get((*row, value), 0.0) + w
+    found = _merge(index, y, weight, [size] * 3)
+    keys = [(*row, value) for row, value in zip(found[0].tolist(), found[1], strict=True)]
+    assert keys == sorted(expected)
+    assert_allclose(found[2], [expected[key] for key in keys])
 
 
 def test_heavy_entries_are_believed():
