@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from skstruct.tensor import CP, CPRegressor
+from skstruct.tensor._cp_sweeps import DenseSweeps
 from skstruct.tensor._entry_sweeps import EntrySweeps
 
 tensorly = pytest.importorskip("tensorly")
@@ -51,7 +52,7 @@ def uniform(size, rank, rng):
 
 def tensor(size, rank, draw, noise=0.05):
     rng = np.random.default_rng(0)
-    T = np.einsum("ir,jr,kr->ijk", *(draw(size, rank, rng) for _ in range(3)), optimize=True)
+    T = full(np.ones(rank), [draw(size, rank, rng) for _ in range(3)])
     X = T + noise * np.linalg.norm(T) / np.sqrt(T.size) * rng.standard_normal(T.shape)
     return np.abs(X) if draw is uniform else X
 
@@ -181,6 +182,29 @@ def row_kernel(shape=(1000, 300, 20), n_entries=100_000, rank=6):
     return 1e9 * seconds / (n_entries * len(shape))
 
 
+def dense_sweep(size, rank):
+    """Return milliseconds of a sweep over a cube."""
+    X = tensor(size, rank, gaussian)
+    sweeps = DenseSweeps(X, rank, norm2=np.vdot(X, X), ridge=0.0, nonnegative=False)
+    seconds, _ = best(sweeps, [gaussian(size, rank, np.random.default_rng(1)) for _ in range(3)])
+    return 1e3 * seconds
+
+
+def collinear_sweeps(size=100, rank=10):
+    """Return sweeps, and the least cosine of a true component with the best one found."""
+    rng = np.random.default_rng(0)
+    true, X = [collinear(size, rank, rng) for _ in range(3)], tensor(size, rank, collinear)
+    for name, options in {
+        "plain": {"compress": False, "accelerate": False},
+        "extrapolated": {"compress": False},
+        "on the core, and the tensor": {},
+    }.items():
+        model = CP(rank, random_state=0, **options).fit(X)
+        cosines = np.prod([B.T @ A for A, B in zip(model.factors_, true, strict=True)], axis=0)
+        cosines = np.abs(cosines / model.weights_).max(axis=1)
+        yield name, model.n_iter_, cosines.min()
+
+
 CASES = {
     "Gaussian 40^3, 5": (DENSE, (tensor(40, 5, gaussian), 5)),
     "collinear 40^3, 5": (DENSE, (tensor(40, 5, collinear), 5)),
@@ -224,6 +248,12 @@ def main():
     }
     out = sys.stdout
     out.write(f"rows: {row_kernel():.1f} ns\n")
+    out.write(f"a sweep over 200^3, 20: {dense_sweep(200, 20):.1f} ms\n")
+    for name, n_iter, match in collinear_sweeps():
+        out.write(f"collinear 100^3, 10, sweeps {name}: {n_iter}, match {match:.5f}\n")
+    T, Y, known = entries((200, 200, 100), 5, 0.02)
+    seconds, quality = best(skstruct_entries, T, Y, known, 5)
+    out.write(f"2 % of 200x200x100, 5: {seconds:.3f} s, error {quality():.4f}\n")
     for case, (methods, arguments) in large.items():
         out.write(f"{case}\n")
         ours = None
