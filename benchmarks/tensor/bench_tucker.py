@@ -117,7 +117,7 @@ def greedy(X, budget):
         if not grown:
             return useful(rank)
         for r in {useful(r) for r in grown} - losses.keys():
-            losses[r] = Tucker(r, max_iter=3, tol=1.0).fit(X).reconstruction_err_
+            losses[r] = Tucker(r, max_iter=3, tol=1e-4).fit(X).reconstruction_err_
         rank = min(grown, key=lambda r: losses[useful(r)])
 
 

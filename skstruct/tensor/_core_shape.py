@@ -8,6 +8,10 @@ vectors, the squared error of the best decomposition of that shape is at most
                modes, that is the truncated HOSVD: one pass of sums gives those of every shape
     packing    sum_n sum_{i > R_n} a^(n)_i, the tails, which is at most N times the best error [1]_
 
+The first is no more than the second: what the best tails add up to bounds what the best of the
+table leaves, and so the tail of each of its modes. Ranks that are too small for that need no look,
+and with the least ranks of the others a budget leaves no large ones: the table is small.
+
 `CoreShapes` computes either once, and then finds for any budget c the R with p(R) <= c that
 captures most, and of those that capture as much the cheapest; or the cheapest R for an error. All
 shapes are looked at. Where they are too many, which only tails can be, the product of the ranks is
@@ -18,19 +22,20 @@ integer program with two budgets, sum log R_n <= log B and sum I_n R_n <= c - B.
    Decompositions", International Conference on Machine Learning, 2023, arXiv:2302.03886.
 """
 
-from math import prod
+from math import isqrt, prod
 from numbers import Integral
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from skstruct.tensor._core_shape_fast import search
+from skstruct.tensor._core_shape_fast import add_up, search
 from skstruct.tensor._hooi import transposed, truncated
-from skstruct.tensor._modes import multi_ttm
+from skstruct.tensor._modes import mode_view, multi_ttm
 
 MOST_ELEMENTS = 50_000_000  # of a table, and of the tensor after the first product on the way
 MOST_SHAPES = 50_000_000
 TIE = 1e-12  # share of the squared norm that makes no difference
+SLACK = 1e-6  # share by which tails and tables may differ in rounding
 GRID = 1.05  # ratio of the bounds on the product of the ranks
 
 
@@ -44,10 +49,16 @@ def smallest_budget(shape):
     return 1 + sum(shape)
 
 
-def limits(shape, budget):
-    """Return the largest rank of each mode that a budget allows, whatever the other ranks."""
-    rest = sum(shape)
-    return [min(size, (budget - rest + size) // (1 + size)) for size in shape]
+def limits(shape, budget, least):
+    """Return the largest rank of each mode that a budget allows, with at least these in others."""
+    found = []
+    for size, r in zip(shape, least, strict=True):
+        product = prod(least) // r
+        rest = budget - n_params(shape, least) + prod(least) + size * r
+        # The product is no less than the rank either: R (R + I_n) is at most the rest.
+        square = (isqrt(size * size + 4 * rest) - size) // 2
+        found.append(min(size, rest // (product + size), square))
+    return found
 
 
 def given_rank(given, shape):
@@ -94,12 +105,20 @@ class CoreShapes:
     table : bool
         Whether to tabulate the losses of the truncated HOSVD, or to be content with tails. A table
         that is too large is not made.
+    loss : float, default=1
+        The largest share of which a shape that is asked for may be without: whatever loses more in
+        one mode alone is left out.
     """
 
-    def __init__(self, X, spectra, budget, *, table):
+    def __init__(self, X, spectra, budget, *, table, loss=1.0):
         self.shape = X.shape
         self.budget = budget
-        most = [min(n, len(a)) for n, (_, a) in zip(limits(X.shape, budget), spectra, strict=True)]
+        tails = [tail_shares(a) for _, a in spectra]
+        self.least = [int(np.argmax(tail <= loss + SLACK)) + 1 for tail in tails]
+        most = [
+            min(n, len(tail))
+            for n, tail in zip(limits(X.shape, budget, self.least), tails, strict=True)
+        ]
         self.limits = most
         total = spectra[0][1].sum()
         first = min(n / size for n, size in zip(most, X.shape, strict=True))
@@ -108,14 +127,14 @@ class CoreShapes:
             factors = truncated(X, spectra, most)
             core = multi_ttm(X, transposed(factors, range(X.ndim)))
             table = np.square(core, dtype=np.float64)
+            table /= total
             for n in range(table.ndim):
-                np.cumsum(table, axis=n, out=table)
-            self.values = (table / total).ravel()
+                add_up(mode_view(table, n))
+            self.values = table.ravel()
             self.strides = [prod(most[n + 1 :]) for n in range(len(most))]
         else:
             # The share that is left when a mode is cut, negative; the first also has the whole.
-            tails = [tail_shares(a)[:k] for (_, a), k in zip(spectra, most, strict=True)]
-            self.values = -np.concatenate(tails)
+            self.values = -np.concatenate([tail[:k] for tail, k in zip(tails, most, strict=True)])
             self.values[: most[0]] += 1.0
             self.strides = list(np.cumsum([0, *most[:-1]]))
 
@@ -140,7 +159,8 @@ class CoreShapes:
             self.values,
             np.array(self.strides, dtype=np.int64)[order],
             np.array(self.shape, dtype=np.int64)[order],
-            np.minimum(self.limits, limits(self.shape, budget))[order],
+            np.array(self.least)[order],
+            np.minimum(self.limits, limits(self.shape, budget, self.least))[order],
             self.tabulated,
             share is not None,
             budget,
@@ -196,6 +216,15 @@ def tail_shares(spectrum):
     return tails / max(tails[0] + spectrum[0], np.finfo(float).tiny)
 
 
+def best_for(X, spectra, budgets, *, table):
+    """Return for each budget the core shape that captures most, and the share that it captures."""
+    loss, tails = 1.0, CoreShapes(X, spectra, max(budgets), table=False)
+    if table and prod(sorted(tails.limits)[:-1]) <= MOST_SHAPES:
+        loss = 1.0 - tails.best(min(budgets))[1]  # which the best of the table does not exceed
+    shapes = CoreShapes(X, spectra, max(budgets), table=True, loss=loss) if table else tails
+    return [shapes.best(budget) for budget in budgets]
+
+
 def cheapest_for(X, spectra, error, *, table):
     """Return the core shape of fewest numbers with a relative error, and what it captures."""
     # A shape whose tails add up to less would do, so that its cost bounds the search; unless it
@@ -204,7 +233,7 @@ def cheapest_for(X, spectra, error, *, table):
     enough = [int(np.argmax(tail_shares(a) <= allowed)) + 1 for _, a in spectra]
     budget, full = n_params(X.shape, enough), n_params(X.shape, X.shape)
     while True:
-        shapes = CoreShapes(X, spectra, min(budget, full), table=table)
+        shapes = CoreShapes(X, spectra, min(budget, full), table=table, loss=error**2)
         rank, captured = shapes.cheapest(1.0 - error**2)
         if rank is not None:
             return rank, captured

@@ -2,9 +2,9 @@
 
 A shape (R_0, ..., R_{N-1}) costs prod R_n + sum I_n R_n numbers and captures the share value(R) of
 the squared norm: what a table says, or 1 less the tails of the modes' spectra.  Both grow with
-each rank.  Ranks of all modes but one are enumerated, as far as the budget goes with ranks of 1 in
-what is left; in the last mode the largest rank that it allows is a quotient, and the smallest rank
-that captures a given share is found by bisection.
+each rank.  Ranks of all modes but one are enumerated, as far as the budget goes with the least
+ranks in what is left; in the last mode the largest rank that it allows is a quotient, and the
+smallest rank that captures a given share is found by bisection.
 
 A rank above the product of the others is useless: the core would have linearly dependent slices.
 """
@@ -23,8 +23,9 @@ cdef struct Search:
     const double* table    # in C order, or the captured shares of the modes one after the other
     int64_t stride[MOST_MODES]
     int64_t size[MOST_MODES]
+    int64_t least[MOST_MODES]
     int64_t limit[MOST_MODES]
-    int64_t rest[MOST_MODES]   # cost of ranks 1 in the modes from this one on
+    int64_t rest[MOST_MODES]   # cost of the least ranks in the modes from this one on
     int64_t rank[MOST_MODES]
     int64_t best[MOST_MODES]
     int64_t budget
@@ -52,7 +53,7 @@ cdef void last_mode(Search* s, int64_t product, int64_t linear, double partial,
                     int64_t offset) noexcept nogil:
     """Complete the ranks of the others, in the way that the goal asks for."""
     cdef int mode = s.n_modes - 1, m
-    cdef int64_t unit = product + s.size[mode], low = 1, high, middle
+    cdef int64_t unit = product + s.size[mode], low = s.least[mode], high, middle
     cdef double captured
     s.n_left -= 1
     high = min(min(s.limit[mode], product), (s.budget - linear) // unit)
@@ -84,7 +85,7 @@ cdef void enumerate_ranks(Search* s, int mode, int64_t product, int64_t linear, 
     if mode == s.n_modes - 1:
         last_mode(s, product, linear, partial, offset)
         return
-    for rank in range(1, s.limit[mode] + 1):
+    for rank in range(s.least[mode], s.limit[mode] + 1):
         if product * rank + linear + s.size[mode] * rank + s.rest[mode + 1] > s.budget:
             return
         if s.n_left <= 0:
@@ -98,11 +99,12 @@ cdef void enumerate_ranks(Search* s, int mode, int64_t product, int64_t linear, 
 
 
 def search(const double[::1] table, const int64_t[::1] stride, const int64_t[::1] size,
-           const int64_t[::1] limit, bint tabulated, bint cheapest, int64_t budget, double target,
-           int64_t n_shapes):
+           const int64_t[::1] least, const int64_t[::1] limit, bint tabulated, bint cheapest,
+           int64_t budget, double target, int64_t n_shapes):
     """Return (ranks or None, captured share, whether all shapes were looked at).
 
     Of a table, `stride` has the strides of its axes; of shares of modes, where each mode's begin.
+    Ranks are from `least` to `limit`.
     """
     cdef Search s
     cdef int m
@@ -111,12 +113,22 @@ def search(const double[::1] table, const int64_t[::1] stride, const int64_t[::1
     s.table = &table[0]
     s.budget, s.target, s.n_left = budget, target, n_shapes
     s.found, s.best_value = False, 0
-    s.rest[s.n_modes - 1] = size[s.n_modes - 1]
+    s.rest[s.n_modes - 1] = size[s.n_modes - 1] * least[s.n_modes - 1]
     for m in range(s.n_modes - 2, -1, -1):
-        s.rest[m] = size[m] + s.rest[m + 1]
+        s.rest[m] = size[m] * least[m] + s.rest[m + 1]
     for m in range(s.n_modes):
-        s.stride[m], s.size[m], s.limit[m] = stride[m], size[m], limit[m]
+        s.stride[m], s.size[m], s.least[m], s.limit[m] = stride[m], size[m], least[m], limit[m]
     with nogil:
         enumerate_ranks(&s, 0, 1, 0, 0, 0)
     ranks = np.array([s.best[m] for m in range(s.n_modes)]) if s.found else None
     return ranks, s.best_value, s.n_left > 0
+
+
+def add_up(double[:, :, ::1] table):
+    """Replace elements by the sums of all up to them along the second axis."""
+    cdef Py_ssize_t i, j, k
+    with nogil:
+        for i in range(table.shape[0]):
+            for j in range(1, table.shape[1]):
+                for k in range(table.shape[2]):
+                    table[i, j, k] += table[i, j - 1, k]

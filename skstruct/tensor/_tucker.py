@@ -41,7 +41,7 @@ from skstruct._validation import (
     keep_model_on_error,
 )
 from skstruct.tensor._core_shape import (
-    CoreShapes,
+    best_for,
     cheapest_for,
     given_rank,
     n_params,
@@ -319,7 +319,7 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.max_params is None:
             return cheapest_for(X, spectra, self._allowed_error, table=table)[0]
         budget = self._check_budget(X, "max_params", self.max_params)
-        return CoreShapes(X, spectra, budget, table=table).best(budget)[0]
+        return best_for(X, spectra, [budget], table=table)[0][0]
 
     def _given_rank(self, shape):
         for name in ("max_params", "error"):
@@ -473,9 +473,11 @@ class Tucker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X, _, _ = in_safe_range(validate_tensor(clone(self), X, reset=True))
         budgets = [self._check_budget(X, "budgets", budget) for budget in budgets]
         spectra = [spectrum(X, n) for n in range(X.ndim)]
-        shapes = CoreShapes(X, spectra, max(budgets), table=self.rank_method == "table")
-        found = [(budget, *shapes.best(budget)) for budget in budgets]
-        return [(c, rank, float(np.sqrt(max(0.0, 1.0 - s)))) for c, rank, s in found]
+        found = best_for(X, spectra, budgets, table=self.rank_method == "table")
+        return [
+            (budget, rank, float(np.sqrt(max(0.0, 1.0 - share))))
+            for budget, (rank, share) in zip(budgets, found, strict=True)
+        ]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 
 from skstruct.tensor import Tucker, _core_shape
-from skstruct.tensor._core_shape import CoreShapes, cheapest_for, n_params
+from skstruct.tensor._core_shape import CoreShapes, best_for, cheapest_for, n_params
 from skstruct.tensor._hooi import settled, singular, spectrum
 
 
@@ -109,6 +109,19 @@ def test_one_table_serves_smaller_budgets():
         alone = CoreShapes(X, spectra, budget, table=True).best(budget)
         assert many.best(budget)[0] == alone[0]
         assert many.best(budget)[1] == pytest.approx(alone[1], abs=1e-12)
+
+
+def test_a_small_table_has_the_best_shape():
+    X = decaying((30, 12, 25), (0.1, 0.3, 0.2))
+    spectra = [spectrum(X, n) for n in range(3)]
+    for budgets in ([68], [150], [400, 900], [3000, 150]):
+        shapes = CoreShapes(X, spectra, max(budgets), table=True)
+        for found, budget in zip(best_for(X, spectra, budgets, table=True), budgets, strict=True):
+            assert found[0] == shapes.best(budget)[0]
+            assert found[1] == pytest.approx(shapes.best(budget)[1], abs=1e-12)
+    loss = 1 - CoreShapes(X, spectra, 400, table=False).best(400)[1]
+    small = CoreShapes(X, spectra, 400, table=True, loss=loss)
+    assert small.values.size < 0.7 * CoreShapes(X, spectra, 400, table=True).values.size
 
 
 @pytest.mark.parametrize("rank_method", ["table", "packing"])
