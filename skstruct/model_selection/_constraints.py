@@ -45,11 +45,6 @@ class Constraint:
     bound: float
     measure: object = None
 
-    @property
-    def metric(self):
-        """Whether it is about a metric of the scorer."""
-        return self.measure is None and self.name not in _TIMES
-
     def folds(self, result):
         """Return what a trial has given fold by fold; None where it has not been measured.
 
@@ -74,9 +69,9 @@ class Constraint:
         """Return g, with a margin in standard errors: positive is too much; NaN if not known."""
         mean, error = _mean_and_error(self.folds(result))
         over = mean + _SIGNS[self.op] * margin * error - self.bound
-        if self.measure is model_size or self.name in _TIMES:
+        if self.name in _POSITIVE:
             # The sign of log1p is that of its argument, whatever rounding does.
-            over = math.log1p(max(over / self.bound, _LEAST - 1.0)) if over == over else over
+            over = math.log1p(max(over / self.bound, _LEAST - 1.0))
         return _SIGNS[self.op] * over
 
     def slack(self, value):
@@ -123,6 +118,8 @@ def _parse(name, given, metrics):
         raise ValueError(f"{where} must have the operator '<=' or '>=', got {op!r}.")
     if not isinstance(bound, Real) or not np.isfinite(bound):
         raise ValueError(f"{where} must have a finite number as its bound, got {bound!r}.")
+    if measure and name in _POSITIVE:
+        raise ValueError(f"{where} is built in and takes no callable: give it another name.")
     if measure:
         return Constraint(name, op, float(bound), measure[0])
     if name in _POSITIVE and bound <= 0:

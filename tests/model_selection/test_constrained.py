@@ -138,6 +138,7 @@ def test_model_size_is_the_length_of_the_pickle(estimator):
         ({"score": ("<=", np.nan)}, "finite number as its bound, got nan"),
         ({"score": ("<=", "1")}, "finite number as its bound, got '1'"),
         ({"fit_time": ("<=", 0)}, "must have a positive bound, got 0"),
+        ({"fit_time": (x_of, "<=", 1)}, "is built in and takes no callable"),
         ({"model_size": ("<=", -1.0)}, "must have a positive bound, got -1"),
     ],
 )
