@@ -153,8 +153,10 @@ def _read_results(source, metric):
     params = list(table["params"]) if "params" in table else [None]
     if not all(isinstance(known, dict) for known in params):
         params = _params_of_columns(table, len(scores))
-    pairs = zip(params, scores, strict=True)
-    return [(known, score) for known, score in pairs if math.isfinite(score)]
+    # Where trials differ in their resources, as those of halving do, only the full ones compare.
+    amounts = list(table["n_resources"]) if "n_resources" in table else [0] * len(scores)
+    rows = zip(params, scores, amounts, strict=True)
+    return [(p, score) for p, score, n in rows if math.isfinite(score) and n == max(amounts)]
 
 
 def _params_of_columns(table, n_rows):

@@ -13,6 +13,8 @@ from sklearn.svm import SVC
 
 from skstruct.model_selection import MultiFidelitySearchCV, read_journal
 from skstruct.model_selection._resources import NestedFolds, resource_levels
+from skstruct.model_selection._space import Space
+from skstruct.model_selection._warm_start import prior_points
 
 X = np.arange(1000.0).reshape(500, 2)
 Y = np.repeat([0, 1, 2], [300, 150, 50])
@@ -237,6 +239,18 @@ def test_initial_params_are_tried_in_full():
     search = make_search(initial_params=[{"x": 0.25}]).fit(X, Y)
     assert search.trials_[0]["params"] == {"x": 0.25, "z": 0.9}
     assert search.trials_[0]["level"] is None
+
+
+def test_warm_start_takes_full_trials_only(undisturbed, tmp_path):
+    journal = tmp_path / "journal"
+    make_search(journal=journal).fit(X, Y)
+    full = [(t["params"], t["score"]) for t in undisturbed.trials_ if t["level"] is None]
+    for source in (undisturbed, undisturbed.cv_results_, journal):
+        points = prior_points(source, "score", [Space(SPACE)], [SPACE])
+        assert [score for _, _, score in points] == [score for _, score in full]
+    search = make_search(n_iter=5, warm_start_from=undisturbed, start_from_defaults=False)
+    search.fit(X, Y)
+    assert search.best_score_ > undisturbed.best_score_ - 1e-3
 
 
 def test_folds_do_not_race_between_levels():
