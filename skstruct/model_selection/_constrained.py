@@ -72,6 +72,12 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
     on_infeasible : {"warn", "raise", "ignore"}, default="warn"
         What to do if no trial satisfies the constraints: an :class:`InfeasibleSearchWarning`; a
         ValueError, after ``cv_results_`` is set; or nothing.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`: the objective, and the metrics that
+        are limited.
+    refit : bool, str or callable, default=True
+        As in :class:`~sklearn.model_selection.GridSearchCV`; if there are several metrics, the
+        name of the objective.
     {engine_parameters}
 
     Attributes
@@ -87,9 +93,9 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
     infeasible_ : bool
         Whether the model believes, at the end, that no candidate does.
     infeasibility_trace_ : ndarray of shape (n_model_steps,)
-        Least violation of all constraints, the greatest of each candidate, that an optimist finds
-        among the candidates after each result that had a model: positive, nowhere is feasible. In
-        the units of the metrics, and logarithms of times and sizes.
+        After each result that had a model, the least of the greatest violations of candidates, to
+        an optimist: if it is positive, nowhere is feasible. In the units of the metrics, and
+        logarithms of times and sizes.
     constraint_slack_ : dict of float
         How far the best trial is on the right side of each bound, in its unit; negative is wrong.
     {engine_attributes}
