@@ -146,7 +146,7 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
     ...     random_state=0,
     ... )
     >>> print(f"{search.fit(X, y).best_score_:.2f}")
-    0.98
+    0.97
     >>> search.resources_
     [133, 399, 1198]
     """
