@@ -1,4 +1,4 @@
-"""FunctionalTuckerRegressor beside a Gaussian process and boosted trees, on scattered entries.
+"""FunctionalTuckerRegressor beside a Gaussian process, boosted trees and CP, on scattered entries.
 
     pytest benchmarks/tensor/bench_functional_tucker_regressor.py
     python benchmarks/tensor/bench_functional_tucker_regressor.py     # the figures of quality
@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from skstruct.tensor import FunctionalTuckerRegressor
+from skstruct.tensor import CPRegressor, FunctionalTuckerRegressor
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
@@ -146,6 +146,10 @@ def figures():
     print(f"fluorescence, {len(y)} of {len(y) + len(target)} entries")
     model = FunctionalTuckerRegressor(3, random_state=0)
     report("rank 3", model, X, y, test, target, target)
+    for k in (3, 4):
+        peers = [CPRegressor(k, alpha=alpha, random_state=0) for alpha in (0.01, 0.1, 1.0)]
+        errors = [f"{rmse(peer.fit(X, y).predict(test), target):.4f}" for peer in peers]
+        print(f"  CPRegressor({k}), alpha .01, .1, 1: {' '.join(errors)}")
     trees = HistGradientBoostingRegressor().fit(X, y)
     print(f"  boosted trees: {rmse(trees.predict(test), target):.4f}")
 
