@@ -111,7 +111,8 @@ def minimize_cbo(
         otherwise to the Euclidean distance.
     scheme : {"cbo", "hopping"}, default="cbo"
         ``"hopping"`` draws the particles of each iteration around the last consensus. It follows
-        the gradient of a smoothed function, and stays in the valley where it is.
+        the gradient of a smoothed function, and stays in the valley where it is; it has no
+        `drift`, `noise` and `anisotropic`.
     hop_scale : (float, float), default=(0.25, 0.002)
         Standard deviation of a hop at the beginning and at the end, in units of the box.
     vectorized : bool, default=False
@@ -226,7 +227,7 @@ def minimize_cbo(
     alpha = -1.0 if alpha is None else float(alpha)
 
     with _Objective(fun, vectorized, workers) as objective:
-        E = objective(X.copy())
+        E = objective(X)
         c, xi = np.empty(d), np.empty((size, d))
         work, finite = np.empty(3 * size), np.empty(size, dtype=np.intp)
 
@@ -249,7 +250,7 @@ def minimize_cbo(
             rng.standard_normal(out=xi)
             move(X, rows, c, xi, low, high, drift, step, spread)
             E[rows] = objective(X[rows])
-            if callback is not None and callback(result(nit, "In progress.")) is True:
+            if callback is not None and callback(result(nit, "In progress.")):
                 message = "Stopped by callback."
                 break
             if nit % _CHECK_EVERY == 0 and np.all(np.ptp(X, axis=0) < tol * (high - low)):
@@ -280,8 +281,8 @@ class _Objective:
             self._parallel.__exit__(*exception)
 
     def __call__(self, X):
-        """Return the values of the rows of X, which is not used again; infinity for NaN."""
-        values = self._evaluate(X)
+        """Return the values of the rows of X; infinity for NaN."""
+        values = self._evaluate(X.copy())  # the function may keep or change what it is given
         values[np.isnan(values)] = np.inf
         best = values.argmin()
         if self.x is None or values[best] < self.fun:
@@ -291,7 +292,7 @@ class _Objective:
 
     def one(self, x):
         """Return the value of one point."""
-        return self(x[np.newaxis].copy())[0]
+        return self(x[np.newaxis])[0]
 
     def _evaluate(self, X):
         if self._vectorized:

@@ -119,12 +119,13 @@ def test_evaluations(params):
     low, high = np.array([-1.0, 2.0, 0.0]), np.array([0.5, 2.5, 1e-3])
 
     def fun(X):
-        seen.append((X, X.copy()))
-        return np.cos(50 * X).sum(axis=1)
+        values = np.cos(50 * X).sum(axis=1)
+        seen.append(X.copy())
+        X[:] = np.nan  # its own to use
+        return values
 
     result = vectorized(fun, np.c_[low, high], n_particles=40, n_iter=50, random_state=1, **params)
-    X = np.concatenate([given for given, _ in seen])
-    np.testing.assert_array_equal(X, np.concatenate([copy for _, copy in seen]))
+    X = np.concatenate(seen)
     assert ((low <= X) & (high >= X)).all()
     assert result.nfev == len(X) == 40 + result.nit * params.get("batch_size", 40)
     values = np.cos(50 * X).sum(axis=1)
