@@ -148,15 +148,12 @@ class AdditiveGaussianProcess:
         joint = np.where(cliques[:, 1] < 0, 1, sizes[cliques[:, 1]])
         ends = np.cumsum(sizes[cliques[:, 0]] * joint)
         tables = np.empty(ends[-1])
-        states = np.concatenate(grids) * np.repeat(self._stretch, sizes)
-        g = sizes.max()
-        work = (
-            np.empty((3, g, n)),
-            np.empty((max(g, _TILE), n)),
-            np.empty((4, g, g)),
-            np.empty((2, g * g * (g + 1) // 2)),
-        )
-        ucb_tables(*given, cliques, states, starts, *conditioned, *work, tables)
+        values = np.concatenate(grids) * np.repeat(self._stretch, sizes)
+        g = int(sizes.max())
+        t = max(g, _TILE)
+        shapes = (3, g, n), (t, n), (3, g, g), t, t * (g + 1) // 2, g * g * (g + 1) // 2
+        work = [np.empty(shape) for shape in shapes]
+        ucb_tables(*given, cliques, values, starts, *conditioned, *work, tables)
         parts = np.split(tables, ends[:-1])
         unary = [np.zeros(size) for size in sizes]
         for (i, _), part in zip(cliques[len(edges) :], parts[len(edges) :], strict=True):

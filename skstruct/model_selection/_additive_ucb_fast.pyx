@@ -72,7 +72,8 @@ def ucb_tables(
     const double[:, ::1] points, const double[::1] rates, const int[:, ::1] cliques,
     const double[::1] grid, const Py_ssize_t[::1] starts, int n, const double[:, ::1] inverse,
     const double[::1] alpha, double scale, double beta, double[:, :, ::1] rows,
-    double[:, ::1] tile, double[:, :, ::1] square, double[:, ::1] pairs, double[::1] out
+    double[:, ::1] tile, double[:, :, ::1] square, double[::1] means, double[::1] gram,
+    double[::1] pairs, double[::1] out
 ):
     """Write mu_c + beta sigma_c of each clique on the grid of its coordinates.
 
@@ -96,8 +97,9 @@ def ucb_tables(
         Weights of the points in the mean.
     scale, beta : float
         s2, and the number of standard deviations.
-    rows, tile, square, pairs : ndarrays
-        Work, of shapes (3, g, n), (>= g, n), (4, g, g) and (2, g * g * (g + 1) / 2).
+    rows, tile, square, means, gram, pairs : ndarrays
+        Work, of shapes (3, g, n), (t, n) with t >= g, (3, g, g), (t,), (t * (g + 1) / 2,) and
+        (g * g * (g + 1) / 2,).
     out : ndarray
         Written: the tables one after the other, a row a state of the first coordinate.
     """
@@ -107,11 +109,10 @@ def ucb_tables(
     cdef double *B = &rows[1, 0, 0]
     cdef double *R = &rows[2, 0, 0]
     cdef double *Q = &square[0, 0, 0]
-    cdef double *mean = &square[1, 0, 0]
-    cdef double *explained = &square[2, 0, 0]
-    cdef double *norms = &square[3, 0, 0]
-    cdef double *gram = &pairs[0, 0]
-    cdef double *QQ = &pairs[1, 0]
+    cdef double *explained = &square[1, 0, 0]
+    cdef double *norms = &square[2, 0, 0]
+    cdef double *QQ = &pairs[0]
+    cdef double *mean = &means[0]
     cdef double *T
     cdef double one = 1.0, prior = 1.0 / cliques.shape[0]
     with nogil:
@@ -132,6 +133,11 @@ def ucb_tables(
                     &points[j, 0], grid[starts[j] + b], rates[j], 1.0, B + b * n, n)
             r = _compress(B, R, Q, norms, n_b, n)
             n_pairs = r * (r + 1) // 2
+            for k in range(r):
+                for h in range(k + 1):
+                    for b in range(n_b):
+                        QQ[(k * (k + 1) // 2 + h) * n_b + b] = (
+                            (1.0 if k == h else 2.0) * Q[k * n_b + b] * Q[h * n_b + b])
 
             step = tile.shape[0] // max(r, 1)
             start = 0
@@ -140,28 +146,23 @@ def ucb_tables(
                 T = &tile[0, 0]
                 for a in range(start, stop):
                     for k in range(r):
-                        mean[a * r + k] = skstruct_product_dot(
+                        mean[(a - start) * r + k] = skstruct_product_dot(
                             A + a * n, R + k * n, &alpha[0], T, n)
                         T += n
                 n_rows = <int> ((stop - start) * r)
                 dtrmm(b"L", b"U", b"T", b"N", &n, &n_rows, &one, <double*> &inverse[0, 0], &ld,
                       &tile[0, 0], &n)
                 T = &tile[0, 0]
-                for a in range(start, stop):
+                for a in range(stop - start):
                     for k in range(r):
                         for h in range(k + 1):
                             gram[a * n_pairs + k * (k + 1) // 2 + h] = skstruct_row_dot(
                                 T + k * n, T + h * n, n)
                     T += r * n
+                n_rows = <int> (stop - start)
+                _multiply(mean, Q, &out[done + start * n_b], n_rows, <int> r, <int> n_b)
+                _multiply(&gram[0], QQ, explained + start * n_b, n_rows, <int> n_pairs, <int> n_b)
                 start = stop
-
-            for k in range(r):
-                for h in range(k + 1):
-                    for b in range(n_b):
-                        QQ[(k * (k + 1) // 2 + h) * n_b + b] = (
-                            (1.0 if k == h else 2.0) * Q[k * n_b + b] * Q[h * n_b + b])
-            _multiply(mean, Q, &out[done], <int> n_a, <int> r, <int> n_b)
-            _multiply(gram, QQ, explained, <int> n_a, <int> n_pairs, <int> n_b)
             for b in range(n_a * n_b):
                 out[done + b] += beta * sqrt(max(scale * (prior - explained[b]), LEAST_VARIANCE))
             done += n_a * n_b
