@@ -158,7 +158,7 @@ def test_maximum_on_the_grid_is_that_of_brute_force(theta, n, beta, n_pending):
     process.theta = theta
     u = process.maximise_ucb(z, EDGES, beta, grids, (), [tuple(x) for x in pending])
     U, phi = upper_bounds(X, z, theta, grids, beta, pending)
-    chosen = phi[(U == u).all(axis=1)]
+    chosen = phi[(u == U).all(axis=1)]
     assert len(chosen) == 1
     assert chosen[0] == pytest.approx(phi.max(), abs=1e-8)
 
