@@ -10,12 +10,16 @@ compress       leading left singular vectors of the unfoldings, one mode after t
                the same way and then improved by alternating projections.
 """
 
+import warnings
 from math import prod
 from numbers import Integral
 
 import numpy as np
 from scipy.fft import dct, dctn
+from sklearn.exceptions import ConvergenceWarning
 
+from skstruct._lib.row_blocks import for_row_blocks
+from skstruct.tensor._chebyshev_tucker_fast import evaluate
 from skstruct.tensor._modes import multi_ttm, ttm
 
 N_FIBRES = 4
@@ -48,6 +52,17 @@ def box(bounds):
 def product_grid(axes):
     """Return the points of a grid, in C order, as rows."""
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+
+def warn_of_degrees(degree, short, tol):
+    """Warn if degrees are not enough, of the features in `short`."""
+    if short:
+        warnings.warn(
+            f"Degree {[int(degree[k]) for k in short]} of feature {list(short)} is not enough for "
+            f"tol={tol}; the function may not be smooth. Increase max_degree or tol, or take a "
+            "smaller box.",
+            ConvergenceWarning,
+        )
 
 
 class Sampler:
@@ -196,6 +211,60 @@ def check_bounds(bounds, n_features=None):
             "second, and both finite."
         )
     return array
+
+
+def outside(X, bounds):
+    """Return where elements of rows are outside of the box."""
+    low, high = bounds.T
+    return (low > X) | (high < X)
+
+
+def refuse_outside(X, bounds):
+    """Raise if a row is outside of the box."""
+    wrong = np.argwhere(outside(X, bounds))
+    if len(wrong):
+        i, k = wrong[0]
+        raise ValueError(
+            f"Feature {k} is {X[i, k]} in row {i}; bounds allow {bounds[k].tolist()}."
+        )
+
+
+def grid_points(degree, bounds):
+    """Return the points of the grid of given degrees."""
+    sizes = [m + 1 for m in per_feature("degree", degree, len(bounds), 0)]
+    center, half = box(bounds)
+    return center + half * product_grid([nodes(n) for n in sizes])
+
+
+def sizes_of_grid(X, degree, bounds):
+    """Return the numbers of nodes if rows are the points of the grid, and None if not."""
+    if bounds is None or degree == "auto":
+        return None
+    bounds = check_bounds(bounds, X.shape[1])
+    sizes = [m + 1 for m in per_feature("degree", degree, X.shape[1], 0)]
+    if prod(sizes) != len(X) or (grid_points(degree, bounds).astype(X.dtype) != X).any():
+        return None
+    return sizes
+
+
+def values_at(X, bounds, core, factors, intercept):
+    """Return the values of a function in Tucker form at rows, which are clipped to the box."""
+    center, half = box(bounds)
+    flat, n = np.concatenate([C.ravel() for C in factors]), np.array([len(C) for C in factors])
+    rank, y = np.array(core.shape), np.empty(len(X), X.dtype)
+    for_row_blocks(
+        lambda rows: evaluate(
+            X[rows], center, half, flat, n, rank, core.ravel(), intercept, y[rows]
+        ),
+        len(X),
+    )
+    return y
+
+
+def integrals(C, length):
+    """Return the integrals of functions over an interval, from their coefficients in columns."""
+    i = np.arange(0, len(C), 2)
+    return (length / (1.0 - i**2)) @ C[::2]
 
 
 def per_feature(name, value, n_features, low):

@@ -2,19 +2,20 @@
 
     f(x) ~ intercept + sum_r G[r_0, ..., r_{d-1}] prod_k u^k_{r_k}(x_k),   u^k = C_k' T(x_k)
 
-G is `core_`, C_k `factors_`, T_i the Chebyshev polynomials on the box `bounds_`. There are two
+G is `core_`, C_k `factors_`, T_i the Chebyshev polynomials on the box `bounds_`. There are three
 ways to it, and one of evaluation, which costs sum_k n_k R_k + prod R_k a point:
 
 fit_function   values at the nodes of a product grid, whose transform are the coefficients of the
                interpolant; then their tensor, and not one of the size of a fine grid, is
                truncated. Degrees come from random lines through the box, and are doubled once if
                random points show that they did not see all. (_chebyshev.py)
+fit_separable  the same of a sum of products, from values of functions of one variable
+               (_chebyshev_separable.py)
 fit            penalised least squares in the same form to scattered points. (_chebyshev_fit.py)
 How degrees adapt and are checked, and `fit`, are not of [1]_.
 """
 
 import warnings
-from math import prod
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,7 +24,7 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skstruct._lib.row_blocks import for_row_blocks, one_blas_thread
+from skstruct._lib.row_blocks import one_blas_thread
 from skstruct._validation import (
     FLOATS,
     Interval,
@@ -44,12 +45,17 @@ from skstruct.tensor._chebyshev import (
     expand,
     fibre_degrees,
     fitting_rank,
-    nodes,
+    grid_points,
+    integrals,
+    outside,
     per_feature,
-    product_grid,
+    refuse_outside,
+    sizes_of_grid,
+    values_at,
+    warn_of_degrees,
 )
 from skstruct.tensor._chebyshev_fit import scattered_fit, scattered_rank, standardized
-from skstruct.tensor._chebyshev_tucker_fast import evaluate
+from skstruct.tensor._chebyshev_separable import orthogonalized, separable_coefficients
 
 SCATTERED_DEGREE = 11  # of "auto" in fit
 N_CHECKS = 64  # random points that verify the degrees
@@ -60,8 +66,9 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
     """Surrogate of a smooth function of a few variables, from a callable or from samples.
 
     `fit_function` samples a callable on a Chebyshev grid of its own and reaches the accuracy that
-    is asked for; `fit` is a regression on scattered, noisy samples. Both give a small formula
-    that is evaluated anywhere in the box, differentiated and integrated.
+    is asked for, and so does `fit_separable`, for sums of products and without a grid; `fit` is a
+    regression on scattered, noisy samples. All give a small formula that is evaluated anywhere in
+    the box, differentiated and integrated.
 
     Read more in the :ref:`User Guide <chebyshev_tucker>`.
 
@@ -128,7 +135,8 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
     -----
     With n_k = degree + 1, `predict` costs 2 (sum n_k R_k + prod R) operations a point. It runs in
     as many threads as ``joblib.parallel_config(n_jobs=...)`` says. `fit_function` evaluates
-    prod n_k values, at most 2^24, and decomposes a tensor of so many numbers. A sweep of `fit`
+    prod n_k values, at most 2^24, and decomposes a tensor of so many numbers; `fit_separable`
+    sum n_k, and a tensor of at most as many elements a mode as there are terms. A sweep of `fit`
     costs n_samples ((prod R)^2 + sum (n_k R_k)^2) operations; memory is that of the points and of
     one matrix of normal equations.
 
@@ -157,11 +165,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "degree": [
-            StrOptions({"auto"}),
-            Interval(Integral, 0, None, closed="left"),
-            "array-like",
-        ],
+        "degree": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left"), "array-like"],
         "rank": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like"],
         "tol": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -239,9 +243,10 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", y_numeric=True)
         y = y.astype(np.float64)
         if sample_weight is None:
-            values = self._values_on_own_grid(X, y)
-            if values is not None:
-                return self._compress(values, len(y))
+            sizes = sizes_of_grid(X, self.degree, self.bounds)
+            if sizes is not None:
+                self.bounds_ = check_bounds(self.bounds)
+                return self._truncate(coefficients(y.reshape(sizes)), len(y))
             weight = np.ones(len(y))
         else:
             weight = _check_sample_weight(
@@ -253,7 +258,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
             self.bounds_ = np.stack([X.min(axis=0), X.max(axis=0)], axis=1).astype(np.float64)
         else:
             self.bounds_ = check_bounds(self.bounds, X.shape[1])
-            self._refuse_outside(X)
+            refuse_outside(X, self.bounds_)
         center, half = box(self.bounds_)
         points = np.ascontiguousarray((X - center) / half)
         if self.degree == "auto":
@@ -298,12 +303,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         self : object
             The fitted model.
         """
-        bounds = self.bounds if bounds is None else bounds
-        if bounds is None:
-            raise ValueError("bounds=None; fit_function needs the box on which func is wanted.")
-        self.bounds_ = check_bounds(bounds)
-        self.n_features_in_ = len(self.bounds_)
-        vars(self).pop("feature_names_in_", None)  # they were those of a table
+        self._set_box(bounds)
         sample = Sampler(func, *box(self.bounds_), vectorized)
         tol = max(self.tol, MIN_TOL)
         random_state = check_random_state(self.random_state)
@@ -314,23 +314,62 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
             )
         else:
             degree = per_feature("degree", self.degree, self.n_features_in_, 0)
-        self._compress(sample.on_grid(degree), sample.n_evaluations)
+        self._truncate(coefficients(sample.on_grid(degree)), sample.n_evaluations)
         if adapted and not short:
             points = random_state.uniform(-1, 1, (N_CHECKS, self.n_features_in_))
             truth = sample(points)
             if self._misses(points, truth, tol):
                 degree = tuple(min(2 * m, self.max_degree) for m in degree)
-                self._compress(sample.on_grid(degree), sample.n_evaluations)
+                self._truncate(coefficients(sample.on_grid(degree)), sample.n_evaluations)
                 short = range(self.n_features_in_) if self._misses(points, truth, tol) else []
             self.n_evaluations_ = sample.n_evaluations
-        if short:
-            warnings.warn(
-                f"Degree {[int(degree[k]) for k in short]} of feature {list(short)} is not enough "
-                f"for tol={self.tol}; the function may not be smooth. Increase max_degree or tol, "
-                "or take a smaller box.",
-                ConvergenceWarning,
-            )
+        warn_of_degrees(self.degree_, short, self.tol)
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @keep_model_on_error
+    def fit_separable(self, functions, bounds=None):
+        """Approximate a sum of products of functions of one feature each, without a grid.
+
+        The sum over terms t of ``prod_k functions[k](x_k)[:, t]`` takes n_k evaluations of each
+        function, and a core of at most as many elements a mode as there are terms.
+
+        Parameters
+        ----------
+        functions : list of callable
+            For each feature, a function of an array of shape (m,) with values of shape
+            (m, n_terms).
+        bounds : array-like of shape (n_features, 2), default=None
+            The box; by default the parameter `bounds`.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+        """
+        self._set_box(bounds)
+        d = self.n_features_in_
+        if len(functions) != d:
+            raise ValueError(f"functions has {len(functions)} elements, and bounds {d} rows.")
+        degree = None if self.degree == "auto" else per_feature("degree", self.degree, d, 0)
+        tol = max(self.tol, MIN_TOL)
+        columns, n_evaluations, short = separable_coefficients(
+            functions, *box(self.bounds_), degree, tol=tol, max_degree=self.max_degree
+        )
+        C, bases = orthogonalized(columns)
+        self._truncate(C, n_evaluations)
+        self.factors_ = [Q @ U for Q, U in zip(bases, self.factors_, strict=True)]
+        self.degree_ = tuple(len(Q) - 1 for Q in bases)
+        warn_of_degrees(self.degree_, short, self.tol)
+        return self
+
+    def _set_box(self, bounds):
+        bounds = self.bounds if bounds is None else bounds
+        if bounds is None:
+            raise ValueError("bounds=None; a function needs the box on which it is wanted.")
+        self.bounds_ = check_bounds(bounds)
+        self.n_features_in_ = len(self.bounds_)
+        vars(self).pop("feature_names_in_", None)  # they were those of a table
 
     def predict(self, X):
         """Evaluate the function.
@@ -348,10 +387,10 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, order="C", reset=False)
         if self.extrapolate == "raise":
-            self._refuse_outside(X)
+            refuse_outside(X, self.bounds_)
         y = self._values(X)
         if self.extrapolate == "nan":
-            y[self._outside(X).any(axis=1)] = np.nan
+            y[outside(X, self.bounds_).any(axis=1)] = np.nan
         return y
 
     def to_grid(self, grids):
@@ -416,10 +455,7 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         lengths = self.bounds_[:, 1] - self.bounds_[:, 0]
-        sums = []
-        for C, length in zip(self.factors_, lengths, strict=True):
-            i = np.arange(0, len(C), 2)
-            sums.append(((length / (1.0 - i**2)) @ C[::2])[None])
+        sums = [integrals(C, a)[None] for C, a in zip(self.factors_, lengths, strict=True)]
         return float(expand(self.core_, sums).item() + self.intercept_ * np.prod(lengths))
 
     @staticmethod
@@ -438,52 +474,13 @@ class ChebyshevTucker(RegressorMixin, BaseEstimator):
         X : ndarray of shape (prod (degree + 1), n_features)
             The points, in C order: the last feature varies fastest.
         """
-        bounds = check_bounds(bounds)
-        degree = per_feature("degree", degree, len(bounds), 0)
-        center, half = box(bounds)
-        return center + half * product_grid([nodes(m + 1) for m in degree])
-
-    def _outside(self, X):
-        low, high = self.bounds_.T
-        return (low > X) | (high < X)
-
-    def _refuse_outside(self, X):
-        wrong = np.argwhere(self._outside(X))
-        if len(wrong):
-            i, k = wrong[0]
-            raise ValueError(
-                f"Feature {k} is {X[i, k]} in row {i}; bounds allow {self.bounds_[k].tolist()}."
-            )
+        return grid_points(degree, check_bounds(bounds))
 
     def _values(self, X):
-        center, half = box(self.bounds_)
-        factors = np.concatenate([C.ravel() for C in self.factors_])
-        n = np.array([len(C) for C in self.factors_])
-        y = np.empty(len(X), X.dtype)
-        for_row_blocks(
-            lambda rows: evaluate(
-                X[rows], center, half, factors, n, np.array(self.rank_), self.core_.ravel(),
-                self.intercept_, y[rows],
-            ),
-            len(X),
-        )  # fmt: skip
-        return y
+        return values_at(X, self.bounds_, self.core_, self.factors_, self.intercept_)
 
-    def _values_on_own_grid(self, X, y):
-        """Return y as a tensor if X are the points of `grid`, and None if not."""
-        if self.bounds is None or self.degree == "auto":
-            return None
-        bounds = check_bounds(self.bounds, X.shape[1])
-        degree = per_feature("degree", self.degree, X.shape[1], 0)
-        sizes = [m + 1 for m in degree]
-        if prod(sizes) != len(X) or (self.grid(degree, bounds).astype(X.dtype) != X).any():
-            return None
-        self.bounds_ = bounds
-        return y.reshape(sizes)
-
-    def _compress(self, values, n_evaluations):
-        """Set what is fitted from values on a grid."""
-        C = coefficients(values)
+    def _truncate(self, C, n_evaluations):
+        """Set what is fitted from a tensor of coefficients."""
         rank = None if self.rank == "auto" else fitting_rank(self.rank, C.shape)
         self.core_, self.factors_, self.n_iter_ = compress(C, max(self.tol, MIN_TOL), rank)
         self.degree_ = tuple(n - 1 for n in C.shape)

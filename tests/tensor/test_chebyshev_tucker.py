@@ -134,6 +134,70 @@ def test_random_points_see_what_lines_have_missed():
     assert abs(model.predict(X) - f(X)).max() < 2e-3
 
 
+def gaussians(n_terms, d, seed=0):
+    """Widths, and centres and weights for each feature, of a sum of products of Gaussians."""
+    rng = np.random.default_rng(seed)
+    width, center = rng.uniform(0.5, 3, n_terms), rng.uniform(-1, 1, (d, n_terms))
+    weight = rng.uniform(-1, 1, n_terms)
+    functions = [lambda x, c=c: np.exp(-width * (x[:, None] - c) ** 2) for c in center]
+    functions[0] = lambda x: weight * np.exp(-width * (x[:, None] - center[0]) ** 2)
+    return functions
+
+
+def of_terms(functions, X):
+    return np.prod([g(x) for g, x in zip(functions, X.T, strict=True)], axis=0).sum(axis=1)
+
+
+@pytest.mark.parametrize(("n_terms", "d"), [(1, 1), (3, 2), (30, 3), (4, 7)])
+def test_sums_of_products_need_no_grid(n_terms, d):
+    functions, bounds = gaussians(n_terms, d), [(-1.0, 1.5)] * d
+    model = ChebyshevTucker(tol=1e-9).fit_separable(functions, bounds)
+    X = points(bounds, 500)
+    truth = of_terms(functions, X)
+    assert np.abs(model.predict(X) - truth).max() < 3e-8 * np.abs(truth).max()
+    assert all(r <= n_terms for r in model.rank_)
+    assert model.n_evaluations_ == sum(
+        sum(n for n in (9, 17, 33, 65) if n <= m + 1) for m in model.degree_
+    )
+    assert model.n_features_in_ == d
+    for C in model.factors_:
+        assert_allclose(C.T @ C, np.eye(len(C.T)), atol=1e-12)
+    if d == 3:
+        whole = ChebyshevTucker(model.degree_, tol=1e-9).fit_function(
+            lambda X: of_terms(functions, X), bounds
+        )
+        assert model.rank_ == whole.rank_
+        assert max(model.rank_) < n_terms
+        assert model.integrate() == pytest.approx(whole.integrate(), rel=1e-10)
+        few = ChebyshevTucker(model.degree_, rank=4).fit_separable(functions, bounds)
+        best = ChebyshevTucker(model.degree_, rank=4).fit_function(
+            lambda X: of_terms(functions, X), bounds
+        )
+        assert few.coef_error_ == pytest.approx(best.coef_error_, rel=1e-6)
+
+
+def test_terms_that_vanish_and_terms_that_cancel():
+    zero = ChebyshevTucker().fit_separable([lambda x: np.zeros((len(x), 2))] * 2, CUBE[:2])
+    assert_array_equal(zero.predict(points(CUBE[:2], 5)), 0)
+    double = [lambda x: np.stack([np.sin(x), np.sin(x)], axis=1)] * 2
+    assert ChebyshevTucker().fit_separable(double, CUBE[:2]).rank_ == (1, 1)
+
+
+def test_errors_of_sums_of_products():
+    good = gaussians(2, 3)
+    with pytest.raises(ValueError, match="functions has 3 elements, and bounds 2 rows"):
+        ChebyshevTucker().fit_separable(good, CUBE[:2])
+    with pytest.raises(ValueError, match=r"functions\[1\] gave .* in a column for each of 2"):
+        ChebyshevTucker().fit_separable([good[0], lambda x: x, good[2]], CUBE)
+    with pytest.raises(ValueError, match=r"functions\[2\] gave .* finite"):
+        ChebyshevTucker().fit_separable([*good[:2], lambda x: np.full((len(x), 2), np.nan)], CUBE)
+    with pytest.raises(ValueError, match="bounds=None; a function needs"):
+        ChebyshevTucker().fit_separable(good)
+    rough = [good[0], lambda x: np.abs(x[:, None] - [0.1, 0.2]), good[2]]
+    with pytest.warns(ConvergenceWarning, match=r"of feature \[1\] is not enough"):
+        ChebyshevTucker(max_degree=20).fit_separable(rough, CUBE)
+
+
 def test_what_is_not_smooth_is_said():
     with pytest.warns(ConvergenceWarning, match=r"feature \[1\]"):
         ChebyshevTucker(max_degree=16, random_state=0).fit_function(
