@@ -10,6 +10,7 @@ from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV, _yield_masked_array_for_each_param
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.utils._array_api import move_to
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -47,6 +48,7 @@ __all__ = [
     "check_is_fitted",
     "check_random_state",
     "keep_model_on_error",
+    "move_to",
     "validate_data",
     "validate_params",
 ]
