@@ -255,6 +255,14 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
             cls(Ridge(), {"alpha": grid}, **small),
         ]
 
+    @classmethod
+    def for_table(cls, estimator, distributions, *, n_trials, n_folds, **settings):
+        # The command shows no warnings: a model beyond the limits must be asked for there.
+        settings = {"on_infeasible": "raise", **settings}
+        return super().for_table(
+            estimator, distributions, n_trials=n_trials, n_folds=n_folds, **settings
+        )
+
     def _check(self):
         metrics = None if callable(self.scoring) else _metrics(self.scoring)
         self._parsed = parse_constraints(self.constraints, metrics)

@@ -292,6 +292,18 @@ def test_on_infeasible():
     assert not search.feasible_
 
 
+def test_for_a_table_it_is_an_error():
+    made = {"n_trials": 4, "n_folds": 2, "constraints": {"x": [x_of, "<=", 0.1]}, "cv": 2}
+    search = ConstrainedSearchCV.for_table(Scripted(), {"x": uniform(0.5, 0.5)}, **made)
+    assert search.n_iter == 4
+    with pytest.raises(ValueError, match="None of the 4 trials satisfies"):
+        search.fit(X, Y)
+    made["on_infeasible"] = "warn"
+    search = ConstrainedSearchCV.for_table(Scripted(), {"x": uniform(0.5, 0.5)}, **made)
+    with pytest.warns(InfeasibleSearchWarning):
+        search.fit(X, Y)
+
+
 def test_declares_it_with_forty_trials():
     """sin x sin y + 1.15 is at least .15."""
 
