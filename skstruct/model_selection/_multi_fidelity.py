@@ -11,7 +11,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from skstruct._validation import HasMethods, Interval, StrOptions
 from skstruct.model_selection._core import ArmAskTell
@@ -240,8 +240,10 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
         """Return small searches to check: one of each task, which try all there is."""
         small = {"n_iter": 3, "cv": 2, "random_state": 0}
         small |= {"resource": "max_iter", "max_resources": 90}
-        values = {"alpha": [1.0, 1e6]}
-        return [cls(RidgeClassifier(), values, **small), cls(Ridge(), values, **small)]
+        return [
+            cls(LogisticRegression(), {"C": [1e-3, 1e3]}, **small),
+            cls(Ridge(), {"alpha": [1.0, 1e6]}, **small),
+        ]
 
     def _check(self):
         if self.resource == "n_samples":
