@@ -65,7 +65,7 @@ def arm_names(args, cls):
 
 
 def make_search(args, plan, journal, n_trials):
-    """Return the search, not yet fitted."""
+    """Return the search, not yet fitted; a `UserError` if its parameters are not allowed."""
     from skstruct.model_selection import cash_space
 
     estimator, distributions = cash_space(plan.arms)
@@ -74,7 +74,7 @@ def make_search(args, plan, journal, n_trials):
         estimator = Pipeline([("model", pipeline)])
         distributions = {f"model__{key}": values for key, values in space.items()}
     try:
-        return plan.search.for_table(
+        search = plan.search.for_table(
             estimator,
             distributions,
             n_trials=n_trials,
@@ -88,5 +88,8 @@ def make_search(args, plan, journal, n_trials):
             cv=plan.cv,
             **plan.settings,
         )
+        search._validate_params()
+        search._check()
+        return search
     except (TypeError, ValueError) as error:
         raise UserError(f"{args.search} cannot be made so: {one_line(error)}") from error

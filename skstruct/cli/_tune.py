@@ -17,7 +17,7 @@ def run(args):
     from skstruct.cli._cluster import quiet, workers
     from skstruct.cli._plan import make_plan
     from skstruct.cli._progress import Progress
-    from skstruct.cli._run import FORMAT, open_run
+    from skstruct.cli._run import FORMAT, Run, open_run
     from skstruct.cli._search import make_search
 
     plan = make_plan(args)
@@ -29,13 +29,14 @@ def run(args):
         "source": str(args.data) if plan.name == args.data else str(Path(args.data).resolve()),
         "identity": plan.identity,
     }
+    path = args.out or f"{plan.name}-run"
+    search = make_search(args, plan, Run(path).journal, n_trials)
     with workers(args.dask):
-        target, existed = open_run(args.out or f"{plan.name}-run", state)
+        target, existed = open_run(path, state)
         print("\n".join(plan.story), flush=True)
         print(f"run: {target.path}{' (taken up again)' if existed else ''}")
         baseline = f"baseline {plan.baseline:.5g}"
         print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; {baseline}", flush=True)
-        search = make_search(args, plan, target.journal, n_trials)
         progress = Progress(
             target.journal, list(plan.arms), n_trials=search._max_trials(), seconds=args.time
         )
