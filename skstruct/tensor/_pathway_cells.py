@@ -33,7 +33,7 @@ class Cells:
         X.sum_duplicates()
         X.eliminate_zeros()
         # A power of 2, by which nothing is rounded: no mean is then next to 0 but for its zeros.
-        self.unit = 2.0 ** np.frexp(X.max())[1] if X.nnz else 1.0
+        self.unit = 2.0 ** (int(np.frexp(X.max())[1]) - 1) if X.nnz else 1.0
         X.data /= self.unit
         self.counts = X.data, X.indices.astype(np.intp), X.indptr.astype(np.intp)
         self.memberships = M.data, M.indices.astype(np.intp), M.indptr.astype(np.intp)

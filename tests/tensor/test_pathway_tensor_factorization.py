@@ -294,7 +294,7 @@ def test_float32_and_scale():
     assert single.pathway_groups_.dtype == np.float32
     assert single.transform(X.astype(np.float32)).dtype == np.float32
     np.testing.assert_allclose(single.pathway_groups_, exact.pathway_groups_, rtol=1e-5)
-    for scale in (1e-280, 1e-200, 1e9, 1e280):
+    for scale in (1e-280, 1e-200, 1e9, 1e280, 1e304):
         scaled = fitted(scale * X, M, max_iter=20)
         np.testing.assert_allclose(scaled.pathway_groups_, exact.pathway_groups_, rtol=1e-8)
         scores = scaled.transform(scale * X) / scale
