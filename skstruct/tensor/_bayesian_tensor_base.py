@@ -146,14 +146,13 @@ class BaseBayesianTensor(CallbackSupportMixin, BaseEstimator):
             for child in np.random.SeedSequence(seed).spawn(n_chains)
         ]
         n_threads = effective_n_jobs(self.n_jobs)
-        n_ranges = min(n_threads // n_chains, len(index) // ENTRIES_PER_THREAD)
+        n_ranges = max(1, min(n_threads // n_chains, len(index) // ENTRIES_PER_THREAD))
 
         def advance(c, sweeps):
             chain = chains[c]
             for t in sweeps:
                 s = t - self.n_burnin
-                pool = row_pool if n_ranges > 1 else None
-                path[c, t] = chain.sweep(pool, n_ranges, burn_in=s < 0)
+                path[c, t] = chain.sweep(row_pool, n_ranges, burn_in=s < 0)
                 if s >= 0:
                     for kept, U in zip(samples, chain.factors, strict=True):
                         kept[:, :, c, s] = U[:, :rank]

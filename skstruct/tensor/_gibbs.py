@@ -271,7 +271,9 @@ class Chain:
         """Draw everything once; return the loss of the entries.
 
         pool : ThreadPoolExecutor or None
-            Where the rows of a factor are drawn, in so many ranges.
+            Where the rows of a factor are drawn that this thread does not draw.
+        n_ranges : int
+            How many ranges of rows there are, the first of them for this thread.
         burn_in : bool
             Whether the draws need not be of the posterior yet.
         """
@@ -285,15 +287,11 @@ class Chain:
                 other_factors(self.factors, k, rank), self.alpha, prior.precision, prior.shift,
                 normal, self._explained[k], rank,
             )  # fmt: skip
-            if pool is None:
-                row_update(*arguments, 0, len(U))
-            else:
-                runs = [
-                    pool.submit(row_update, *arguments, start, stop)
-                    for start, stop in row_ranges(mode.ptr, n_ranges)
-                ]
-                for run in runs:
-                    run.result()
+            first, *rest = row_ranges(mode.ptr, n_ranges)
+            runs = [pool.submit(row_update, *arguments, *rows) for rows in rest]
+            row_update(*arguments, *first)
+            for run in runs:
+                run.result()
         return self._noise.draw(self.factors, self._explained[-1].sum(), self._rng, burn_in)
 
 
