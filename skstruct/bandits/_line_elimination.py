@@ -7,6 +7,9 @@ over the more the narrower the interval is (g = growth). Neighbours that differ 
 D m / 3 over an interval of m arms, and m falls by a third, so N m^2 falls slowly: the last phase
 decides, and the error falls as exp(-n D^2 / sigma^2), however large the grid.
 
+Where means tie, as they do on a plateau, the arm nearest to the centre leads: a search does not
+wander off to the edge of what is equally good.
+
 A stage has `arms`, those to pull in the phase under way, none at the end, and `n_pulls`, the
 number of pulls that they share.
 """
@@ -33,6 +36,10 @@ class Line:
     def n_pulls(self):
         return self._ends[0] - self._spent
 
+    def leader(self, means):
+        """Return which of the arms is the best by these means."""
+        return max(range(len(means)), key=lambda i: (means[i], -abs(self._probes[i])))
+
     def learn(self, means, n_pulls):
         """Take the means of the arms after so many more pulls."""
         self._spent += n_pulls
@@ -41,11 +48,7 @@ class Line:
             self.arms = []
             return
         third = (self.hi - self.lo) // 3
-        if max(means) == -math.inf:  # nothing is known: stay around the centre
-            drop_high = -self.lo < self.hi
-        else:
-            drop_high = means.index(max(means)) < len(means) // 2
-        if drop_high:
+        if self.leader(means) < len(means) // 2:
             self.hi -= third
         else:
             self.lo += third
@@ -54,12 +57,12 @@ class Line:
     def _set_probes(self):
         lo, hi = self.lo, self.hi
         if len(self._ends) == 1:
-            probes = range(lo, hi + 1)
+            self._probes = range(lo, hi + 1)
         else:
             third = (hi - lo) // 3
             inner = [lo + third, hi - third]
-            probes = inner if self.n_probes == 2 else [lo, *inner, hi]
-        self.arms = [self.centre + t * self.step for t in probes]
+            self._probes = inner if self.n_probes == 2 else [lo, *inner, hi]
+        self.arms = [self.centre + t * self.step for t in self._probes]
 
 
 class PlayOff:
@@ -73,6 +76,10 @@ class PlayOff:
     @property
     def n_pulls(self):
         return self._left // self._rounds
+
+    def leader(self, means):
+        """Return which of the arms is the best by these means."""
+        return means.index(max(means))
 
     def learn(self, means, n_pulls):
         """Take the means of the arms after so many more pulls."""

@@ -347,7 +347,8 @@ class UnimodalBandit(BaseEstimator):
         return lo, hi
 
     def _finalists(self):
-        leaders = sorted(self._counts, key=lambda arm: (-self._mean(arm), arm))
+        """Return the arms with the best means, of equal ones those with the most pulls."""
+        leaders = sorted(self._counts, key=lambda arm: (-self._mean(arm), -self._counts[arm], arm))
         leaders = leaders[: self.n_finalists]
         return leaders if self._best in leaders else [*leaders, self._best]
 
@@ -378,7 +379,7 @@ class UnimodalBandit(BaseEstimator):
         means = [self._mean(arm) for arm in arms]
         self.history_.append(([self._arm(arm) for arm in arms], means))
         if max(means) > -math.inf:
-            self._best = arms[means.index(max(means))]
+            self._best = arms[self._stage.leader(means)]
         self._stage.learn(means, n_pulls)
         if not self._stage.arms:
             self._stage = self._next_stage()

@@ -180,6 +180,14 @@ def test_constant_rewards_end_in_an_arm(shape):
     assert bandit.n_pulls_[bandit.best_arm_] > 0
 
 
+def test_the_answer_stays_inside_a_plateau():
+    bandit = UnimodalBandit(101, 60).run(lambda arm, k: min(1.0, 1.5 - abs(arm - 55) / 40))
+    assert bandit.best_arm_ == 50  # where it began; from 35 to 75 all are equal
+    bandit = UnimodalBandit((33, 33), 100)
+    bandit.run(lambda arm, k: min(0.0, 3.0 - abs(arm[0] - 20), 3.0 - abs(arm[1] - 14)))
+    assert bandit.best_mean_ == 0.0
+
+
 def test_a_grid_of_any_size():
     bandit = UnimodalBandit((10**9, 10**9), 1500)
     bandit.run(lambda arm, k: -abs(arm[0] - 123_456_789) - abs(arm[1] - 987_654_321))
