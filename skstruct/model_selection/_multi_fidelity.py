@@ -115,7 +115,11 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
     Use it where a fit is slow and there are three or more parameters; on two parameters and a
     plateau nothing beats a search with full trials only, and this one is as good within noise.
 
-    `patience`, `fold_racing` and the log look at trials of the top level only.
+    `patience`, `fold_racing` and the log look at trials of the top level only. A search that is
+    stopped before it has any takes the best of the highest level that it has reached, and warns.
+
+    With several workers, which trial is next depends on which results are there; ``synchronous``
+    makes it repeatable.
 
     Choosing a trial takes 2 to 3 ms of CPU for n <= 60 trials of d <= 6 parameters, 5 ms for 120,
     and grows as n^3 + n^2 d.
@@ -291,7 +295,7 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
             )
         shares = self._shares()
         start = first_trials(space, self.n_levels)[:-1]
-        least = sum(n * share for n, share in zip(start, shares, strict=False))
+        least = sum(n * share for n, share in zip(start, shares[:-1], strict=True))
         if self.n_iter <= least:
             raise ValueError(
                 f"n_iter={self.n_iter} ends before the first trial with the full resource: with "
