@@ -4,7 +4,7 @@
     python benchmarks/tensor/bench_tucker.py [--large]      # the figures of quality
     python benchmarks/tensor/bench_tucker.py --memory [512] # of a cube of so many elements a side
 
-Run it with OMP_NUM_THREADS=1; needs tensorly and pyttb. ``ratio`` is the peer's best time over
+Run it with OMP_NUM_THREADS=1; needs tensorly and pyttb. ``ratio`` is the peer's best CPU time over
 ours for the same core shape; ``error`` the relative errors.
 """
 
@@ -88,9 +88,9 @@ def error_of(peer, X, rank):
 def best_time(repeats, function, *args, **params):
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         function(*args, **params)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -102,7 +102,7 @@ def test_beside_a_peer(benchmark, name, peer):
     theirs = error_of(peer, X, rank)
     peer_time = best_time(2, peer, wanted(peer, X), rank)
     ours = benchmark.pedantic(skstruct, (X, rank), rounds=7, warmup_rounds=1)
-    benchmark.extra_info["ratio"] = round(peer_time / benchmark.stats["min"], 1)
+    benchmark.extra_info["ratio"] = round(peer_time / best_time(7, skstruct, X, rank), 1)
     benchmark.extra_info["error"] = f"{ours:.7f}, peer {theirs:.7f}"
     assert ours < theirs * (1 + 1e-6)
     print(f"\n{name} beside {peer.__name__}: {benchmark.extra_info}")
@@ -155,11 +155,12 @@ def shape_cases():
 
 def test_choosing_a_shape(benchmark):
     X = np.ascontiguousarray(of_tensorly("indian_pines")[::2, ::2, ::2])
-    start = time.perf_counter()
+    start = time.process_time()
     by_growth = greedy(X, 15_987)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     found = benchmark.pedantic(choose, (X, 15_987, "packing"), rounds=5, warmup_rounds=1)
-    benchmark.extra_info["ratio"] = round(seconds / benchmark.stats["min"])
+    ours = best_time(7, choose, X, 15_987, "packing")
+    benchmark.extra_info["ratio"] = round(seconds / ours)
     errors = [skstruct(X, rank) for rank in (choose(X, 15_987, "table"), found, by_growth)]
     benchmark.extra_info["error"] = "table {:.5f}, packing {:.5f}, greedy {:.5f}".format(*errors)
     assert errors[0] <= errors[2]
@@ -186,9 +187,9 @@ def figures(large):
                 rank = choose(X, budget, method)
                 seconds = best_time(5, choose, X, budget, method)
                 line += f" {method} {rank} {skstruct(X, rank):.5f} {seconds:.4f} s;"
-            start = time.perf_counter()
+            start = time.process_time()
             rank = greedy(X, budget)
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             print(f"{line} greedy {rank} {skstruct(X, rank):.5f} {seconds:.3f} s", flush=True)
     X, y = load_digits(return_X_y=True)
     print("digits: accuracy of logistic regression in 5 folds, numbers in the components")
@@ -217,9 +218,9 @@ def memory(side):
         rng.standard_normal(out=row)
     Tucker(2, tensor_shape=(8, 8)).fit(X[:64, :64])  # what comes with the first call
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     Tucker(10, tol=1e-3, tensor_shape=(side, side)).fit(X)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"{X.nbytes >> 20} MB, rank 10: {more / 1024:.1f} MB more at the peak, {seconds:.1f} s")
 
