@@ -349,7 +349,7 @@ class CP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             others.append(A / np.where(norms == 0, 1.0, norms))
         self.mean_, self._nonnegative = found.mean, self.nonnegative
         # The ridge of scores of components of norm 1.
-        self._ridge = found.ridge / np.where(scale == 0, 1.0, scale) ** 2
+        self._ridge = found.ridge / np.maximum(np.abs(scale), 1e-100) ** 2
         self.factors_ = [None, *(A.astype(dtype) for A in others)]
         scores, M = self._project(X, known)
         top = np.abs(scores).max() or 1.0

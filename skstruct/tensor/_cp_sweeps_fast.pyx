@@ -44,7 +44,7 @@ cdef extern from "entry_rows.h" nogil:
                                       double* gradient, double* x)
 
 
-cdef double JITTER = 1e-13    # of the mean diagonal element of a Gram matrix
+cdef double JITTER = 1e-13    # of a diagonal element of a Gram matrix
 cdef double SINGULAR = 1e-12  # relative eigenvalues that count as 0, where that is not enough
 cdef double EPSILON = 2.0 ** -52
 
@@ -65,14 +65,12 @@ cdef void solve(const double* G, double* A, int n, int R, double* room) noexcept
     cdef double* L = room
     cdef double* w = room + R * R
     cdef double* work = w + R
-    cdef double shift = 0
+    cdef double part
     cdef Py_ssize_t r, s
     cdef double* end = A + <Py_ssize_t> n * R
     memcpy(L, G, R * R * sizeof(double))
-    for r in range(R):
-        shift += JITTER * G[r * R + r] / R
-    for r in range(R):
-        L[r * R + r] += shift
+    for r in range(R):  # each by itself, since components may differ much in size
+        L[r * R + r] += JITTER * G[r * R + r] if G[r * R + r] > 0 else 1
     dpotrf(b"L", &R, L, &R, &info)
     if info == 0:
         dpotrs(b"L", &R, &n, L, &R, A, &R, &info)
@@ -83,11 +81,11 @@ cdef void solve(const double* G, double* A, int n, int R, double* room) noexcept
         memset(work, 0, R * sizeof(double))
         for s in range(R):
             if w[s] > SINGULAR * w[R - 1]:
-                shift = 0
+                part = 0
                 for r in range(R):
-                    shift += L[s * R + r] * A[r]
+                    part += L[s * R + r] * A[r]
                 for r in range(R):
-                    work[r] += shift / w[s] * L[s * R + r]
+                    work[r] += part / w[s] * L[s * R + r]
         memcpy(A, work, R * sizeof(double))
         A += R
 

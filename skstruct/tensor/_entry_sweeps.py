@@ -105,7 +105,7 @@ class EntrySweeps:
         if self._spaces[k] is None:
             ptr, index, y, weight = self.modes[k]
             others = [size for n, size in enumerate(self.sizes) if n != k]
-            M = unfold(ptr, index, y if weight is None else weight * y, others)
+            M = unfold(ptr, index, y if weight is None else weight / weight.max() * y, others)
             self._spaces[k] = leading_space(M, self.rank, random_state)
         return self._spaces[k]
 

@@ -137,6 +137,27 @@ def test_least_squares_without_a_cholesky_factor():
     assert_allclose(found, M @ (Q[:, :3] / [3.0, 2.0, 1.0]) @ Q[:, :3].T, atol=1e-7)
 
 
+def test_least_squares_of_components_of_very_different_size():
+    rng = np.random.default_rng(0)
+    scale, M = np.array([1.0, 1e-12, 1e15, 0.0]), rng.standard_normal((7, 4))
+    B = rng.standard_normal((20, 4)) * scale
+    found = M * scale
+    _cp_sweeps_fast.least_squares(B.T @ B, found)
+    C = B[:, :3] / scale[:3]
+    assert_allclose(found[:, :3] * scale[:3], np.linalg.solve(C.T @ C, M[:, :3].T).T, rtol=1e-9)
+    assert_array_equal(found[:, 3], 0)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_superfluous_components_do_no_harm(compress):
+    # Some may shrink until the square of their norm is 0.
+    for seed in range(3):
+        X = np.full((20, 4, 3), 2.0)
+        model = CP(3, compress=compress, max_iter=50, random_state=seed).fit(X)
+        assert_allclose(model.reconstruct(), X, rtol=1e-6)
+        assert_allclose(model.inverse_transform(model.transform(X)), X.reshape(20, -1), rtol=1e-6)
+
+
 @pytest.mark.parametrize("size", [5, 3000])
 def test_unfolding_of_entries(size):
     # With a wide mode, columns without an entry are left out; entries may come twice.

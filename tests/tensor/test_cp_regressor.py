@@ -143,3 +143,13 @@ def test_mode_sizes_set_after_a_fit_are_of_the_next_one():
     model = CPRegressor(2, random_state=0).fit(X + 3, y)
     expected = model.predict(X)
     assert_array_equal(model.set_params(mode_sizes=(20, 20, 20)).predict(X), expected)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_weights_and_ridge_in_any_unit(unit):
+    X, y, _ = observed(low_rank((12, 10, 8), 2), 0.4, noise=0.1)
+    weight = np.random.default_rng(0).random(len(y)) + 0.5
+    model = CPRegressor(2, alpha=0.1, random_state=0)
+    expected = model.fit(X, y, sample_weight=weight).predict(X)
+    model.set_params(alpha=0.1 * unit)
+    assert_allclose(model.fit(X, y, sample_weight=unit * weight).predict(X), expected, rtol=1e-5)
