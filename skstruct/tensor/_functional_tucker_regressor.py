@@ -188,6 +188,16 @@ class FunctionalTuckerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         """
         return {"rank": ["auto", 1, 2], "nu": [0.5, 1.5]}
 
+    @classmethod
+    def conformance_instances(cls):
+        """Return the instances that the conformance suite checks.
+
+        Returns
+        -------
+        instances : list of FunctionalTuckerRegressor
+        """
+        return [cls(), cls(1, nu=0.5)]
+
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     @keep_model_on_error

@@ -18,7 +18,7 @@ from sklearn.decomposition import non_negative_factorization
 from skstruct.tensor._pathway_cells import unit_sums
 
 CHECK_EVERY = 5  # sweeps
-START_SWEEPS = 20  # of the factorisation of the sums over pathways
+START_SWEEPS = 50  # of the factorisation of the sums over pathways
 LARGEST_STEP = 10.0  # of a number, as a factor, by which it is extrapolated
 LEAST_SHARE = 0.1  # of a group that is spread over all pathways at the start
 
@@ -44,10 +44,11 @@ def start(cells, shape, init, random_state):
     P = unit_sums(P)[0]
     if init == "nmf" and cells.total > 0:
         sums = cells.pathway_sums()
-        scale = np.sqrt(cells.weight) / sums.max()
+        sums = sums.multiply((np.sqrt(cells.weight) / sums.max())[:, np.newaxis]).tocsr()
+        scores = np.repeat(sums.sum(axis=1)[:, np.newaxis] / n_groups, n_groups, axis=1)
         found = non_negative_factorization(
-            sums.multiply(scale[:, np.newaxis]).tocsr(), n_components=n_groups,
-            max_iter=START_SWEEPS, tol=0.0, random_state=random_state,
+            sums, scores, np.ascontiguousarray(P.T), n_components=n_groups, init="custom",
+            max_iter=START_SWEEPS, tol=0.0,
         )  # fmt: skip
         P = LEAST_SHARE * P + unit_sums(found[1].T)[0]
     if cells.prior.ndim:

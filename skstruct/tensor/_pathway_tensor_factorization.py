@@ -79,13 +79,14 @@ class PathwayTensorFactorization(
     prior_strength : float, default=1.0
         Weight of the prior of a group, as a multiple of the counts of an average group.
     init : {"random", "nmf"}, default="random"
-        Start of the groups of pathways: random, or a factorisation of the sums over pathways.
+        Start of the groups of pathways: random, or from there a least-squares factorisation of the
+        sums over pathways, which takes fewer sweeps.
     max_iter : int, default=200
         Largest number of sweeps over scores, pathways and genes.
     tol : float, default=1e-4
         A fit ends when five sweeps change the objective by no more than this.
     n_init : int, default=1
-        Number of fits, of which the best is kept. All but the first start at random.
+        Number of fits from random starts, of which the best is kept.
     random_state : int, RandomState instance or None, default=None
         Of the starts of the groups.
 
@@ -199,6 +200,16 @@ class PathwayTensorFactorization(
         """
         return {"n_gene_groups": [1, 2, 3], "normalize_memberships": [False, True]}
 
+    @classmethod
+    def conformance_instances(cls):
+        """Return the instances that the conformance suite checks.
+
+        Returns
+        -------
+        instances : list of PathwayTensorFactorization
+        """
+        return [cls(), cls(init="nmf", n_gene_groups=2)]
+
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     @keep_model_on_error
@@ -249,8 +260,8 @@ class PathwayTensorFactorization(
         context.call_on_fit_task_begin(estimator=self, **given)
         call, best = watched(self, context, given), None
         shape = n_pathways, n_groups, X.shape[1], self.n_gene_groups
-        for i in range(self.n_init):
-            P, G = start(cells, shape, self.init if i == 0 else "random", random_state)
+        for _ in range(self.n_init):
+            P, G = start(cells, shape, self.init, random_state)
             found = descend(cells, P, G, self.max_iter, self.tol, call)
             if best is None or found[2][-1] < best[2][-1]:
                 best = found
