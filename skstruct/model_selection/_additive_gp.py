@@ -57,7 +57,9 @@ class AdditiveGaussianProcess:
         d = len(categorical)
         self.n_points = 0
         self.theta = np.append(np.full(d, _MEAN_CENTER), _NOISE_CENTER)
-        self._categorical = categorical
+        # kappa_i = exp(-rate_i D), rate_i = factor_i l_i^-power_i
+        self._factor = np.where(categorical, 1.0, 0.5)
+        self._power = np.where(categorical, 1.0, 2.0)
         self._stretch = np.where(categorical, _APART, 1.0)
         self._bounds = [_LENGTH_BOUNDS] * d + [_NOISE_BOUNDS]
         self._points = np.empty((d, 0))
@@ -84,11 +86,11 @@ class AdditiveGaussianProcess:
         slope = np.empty(len(self.theta))
 
         def objective(theta):
-            rates, factors = self._rates(theta)
+            rates = self._rates(theta)
             noise = np.exp(theta[-1])
             given = self._points, rates, noise, cliques, z
             f = negative_log_likelihood(*given, self._covariance, self._alpha, slope)
-            slope[:-1] *= factors * rates
+            slope[:-1] *= -self._power * rates
             slope[-1] *= noise
             log_prior, gradient = _prior(theta)
             return f + log_prior, slope + gradient
@@ -128,8 +130,7 @@ class AdditiveGaussianProcess:
         for i, u in enumerate(pending):
             self._write(u, self.n_points + i)
         cliques = _cliques(edges, len(self._points))
-        rates, _ = self._rates(self.theta)
-        given = self._points, rates
+        given = self._points, self._rates(self.theta)
         K, alpha = self._covariance, self._alpha
         with one_blas_thread():
             noise = np.exp(self.theta[-1])
@@ -165,10 +166,7 @@ class AdditiveGaussianProcess:
         return np.array([grid[state] for grid, state in zip(grids, states, strict=True)])
 
     def _rates(self, theta):
-        """Return rates of kappa_i = exp(-rate D), and minus d ln rate / d ln l_i."""
-        lengths = np.exp(theta[:-1])
-        rates = np.where(self._categorical, 1.0 / lengths, 0.5 / lengths**2)
-        return rates, np.where(self._categorical, -1.0, -2.0)
+        return self._factor * np.exp(-self._power * theta[:-1])
 
     def _write(self, u, n):
         """Write a point behind the first n."""
