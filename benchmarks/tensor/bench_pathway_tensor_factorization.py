@@ -146,6 +146,14 @@ def figures():
             [rand_index(P, groups), rand_index(peer, groups)],
             [accuracy(features, X, classes) for features in peers],
         )
+    print("seed: sweeps of a random start, of one from NMF | the divergences they end at")
+    for seed in range(4):
+        X, M, *_ = make_counts(600, seed)
+        fits = [
+            PathwayTensorFactorization(M, init=init, random_state=0).fit(X[:300])
+            for init in ("random", "nmf")
+        ]
+        show(seed, [fit.n_iter_ for fit in fits], [fit.objective_[-1] for fit in fits])
     print("with hubs, seed: ours with 5 and 7 groups | their index | NMF(5) of sums, NMF(10)")
     for seed in range(4):
         X, M, groups, classes = make_counts(600, seed, hubs=0.4)
