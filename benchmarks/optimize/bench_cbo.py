@@ -193,24 +193,23 @@ def success_table(n_ours, n_peers):
 
 
 def hops_table():
-    """Cosine and ratio of lengths of the mean hop and -alpha s^2 gradient."""
+    """Hops beside -alpha s^2 gradient, and beside that over 1 + alpha s^2 curvature."""
     s, alpha = 0.05, 10.0
-    print("hops: cosine with the negative gradient, ratio of lengths")
+    print("hops: cosine with the negative gradient, ratio of lengths; that with the curvature")
     found = []
     for seed in range(10):
-        path = []
+        x, path = np.random.default_rng(seed).uniform(-1.5, 1.5, 5), []
         minimize_cbo(
             lambda X: np.sum(X**4 / 4 + np.sin(X), axis=1), [(-3, 3)] * 5, scheme="hopping",
-            alpha=alpha, hop_scale=(s / 6, s / 6), n_particles=500, n_iter=12, vectorized=True,
-            x0=np.random.default_rng(seed).uniform(-2, 2, 5), random_state=seed,
+            alpha=alpha, hop_scale=(s / 6, s / 6), n_particles=500, n_iter=2, vectorized=True,
+            x0=np.tile(x, (500, 1)), random_state=seed,
             callback=lambda result, path=path: path.append(result.consensus),
         )  # fmt: skip
-        c = np.array(path[1:])
-        step, predicted = np.diff(c, axis=0), -alpha * s**2 * (c**3 + np.cos(c))[:-1]
-        size = np.linalg.norm(predicted)
-        product = np.sum(step * predicted)
-        found.append((product / np.linalg.norm(step) / size, product / size**2))
-    print("  {:.3f} {:.3f}".format(*np.mean(found, axis=0)))
+        hop, first = path[1] - path[0], -alpha * s**2 * (x**3 + np.cos(x))
+        second = first / (1 + alpha * s**2 * (3 * x**2 - np.sin(x)))
+        length, size = np.linalg.norm(hop), np.linalg.norm(first)
+        found.append((hop @ first / length / size, length / size, length / np.linalg.norm(second)))
+    print("  {:.3f} {:.3f} {:.3f}".format(*np.mean(found, axis=0)))
 
 
 if __name__ == "__main__":

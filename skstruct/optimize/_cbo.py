@@ -227,7 +227,7 @@ def minimize_cbo(
     alpha = -1.0 if alpha is None else float(alpha)
 
     with _Objective(fun, vectorized, workers) as objective:
-        E = objective(X)
+        E = objective(X, np.arange(N))
         c, xi = np.empty(d), np.empty((size, d))
         work, finite = np.empty(3 * size), np.empty(size, dtype=np.intp)
 
@@ -249,7 +249,7 @@ def minimize_cbo(
             consensus(X, E, rows, ess_fraction, alpha, work, finite, c)
             rng.standard_normal(out=xi)
             move(X, rows, c, xi, low, high, drift, step, spread)
-            E[rows] = objective(X[rows])
+            E[rows] = objective(X, rows)
             if callback is not None and callback(result(nit, "In progress.")):
                 message = "Stopped by callback."
                 break
@@ -280,19 +280,19 @@ class _Objective:
         if self._parallel is not None:
             self._parallel.__exit__(*exception)
 
-    def __call__(self, X):
-        """Return the values of the rows of X; infinity for NaN."""
-        values = self._evaluate(X.copy())  # the function may keep or change what it is given
+    def __call__(self, X, rows):
+        """Return the values of some rows of X; infinity for NaN."""
+        values = self._evaluate(X.take(rows, axis=0))  # a copy, for the function to keep or change
         values[np.isnan(values)] = np.inf
         best = values.argmin()
         if self.x is None or values[best] < self.fun:
-            self.x, self.fun = X[best].copy(), float(values[best])
-        self.nfev += len(X)
+            self.x, self.fun = X[rows[best]].copy(), float(values[best])
+        self.nfev += len(rows)
         return values
 
     def one(self, x):
         """Return the value of one point."""
-        return self(x[np.newaxis])[0]
+        return self(x[np.newaxis], np.zeros(1, dtype=np.intp))[0]
 
     def _evaluate(self, X):
         if self._vectorized:

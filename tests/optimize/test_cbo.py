@@ -42,10 +42,10 @@ def test_rastrigin():
 
 
 def test_what_makes_it_work():
-    """Neither a constant alpha of 1e5 nor constant noise finds the least valley."""
+    """Constant noise finds nothing, a constant alpha of 1e5 half as much."""
     swarm = {"n_particles": 100, "n_iter": 400}
-    assert n_found(10, range(6), alpha=1e5, **swarm) <= 2
     assert n_found(10, range(6), noise=(0.3, 0.3), **swarm) <= 1
+    assert n_found(10, range(12), alpha=1e5, **swarm) <= 8
 
 
 def test_gradient_is_zero_wherever_there_is_one():
@@ -56,30 +56,30 @@ def test_gradient_is_zero_wherever_there_is_one():
     assert vectorized(steps, BOX_5, random_state=0).fun == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_hops_follow_the_gradient(seed):
-    """The mean hop is -alpha s^2 gradient."""
+def test_hops_follow_the_gradient():
+    """The mean hop is -alpha s^2 gradient / (1 + alpha s^2 curvature)."""
     s, alpha, low, high = 0.05, 10.0, -3.0, 3.0
-    path = []
-
-    def record(result):
-        path.append(result.consensus)
-
-    x0 = np.random.default_rng(seed).uniform(-2, 2, 5)
-    vectorized(
-        lambda X: np.sum(X**4 / 4 + np.sin(X), axis=1), [(low, high)] * 5, scheme="hopping",
-        alpha=alpha, hop_scale=(s / (high - low),) * 2, n_particles=500, n_iter=12, x0=x0,
-        callback=record, random_state=seed,
-    )  # fmt: skip
-    # The swarm of the first consensus is uniform; from the second on it is normal.
-    c = np.array(path[1:])
-    step, gradient = np.diff(c, axis=0), (c**3 + np.cos(c))[:-1]
-    assert len(step) >= 8
-    predicted = -alpha * s**2 * gradient
-    size = np.linalg.norm(predicted)
-    cosine = np.sum(step * predicted) / np.linalg.norm(step) / size
-    assert cosine > 0.97
-    assert np.sum(step * predicted) / size**2 == pytest.approx(1.0, abs=0.1)
+    hops, predicted = [], []
+    for seed in range(10):
+        x = np.random.default_rng(seed).uniform(-1.5, 1.5, 5)
+        path = []
+        vectorized(
+            lambda X: np.sum(X**4 / 4 + np.sin(X), axis=1), [(low, high)] * 5, scheme="hopping",
+            alpha=alpha, hop_scale=(s / (high - low),) * 2, n_particles=500, n_iter=2,
+            x0=np.tile(x, (500, 1)), random_state=seed,
+            callback=lambda result, path=path: path.append(result.consensus),
+        )  # fmt: skip
+        assert path[0] == pytest.approx(x)
+        hops.append(path[1] - path[0])
+        rate = alpha * s**2
+        predicted.append(-rate * (x**3 + np.cos(x)) / (1 + rate * (3 * x**2 - np.sin(x))))
+    product, length, size = (
+        np.vdot(hops, predicted),
+        np.linalg.norm(hops),
+        np.linalg.norm(predicted),
+    )
+    assert product / length / size > 0.97
+    assert length / size == pytest.approx(1.0, abs=0.07)
 
 
 def test_only_the_order_and_ratios_of_gaps_matter():
