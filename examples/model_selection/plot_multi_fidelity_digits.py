@@ -83,60 +83,46 @@ for seed in seeds:
 
 
 # %%
-# Each dot is a trial, at the cost spent until then; the line is the best full score so far. Cheap
-# scores are lower as a whole, which does not matter: what matters is whether they rise and fall
-# with the full ones. The insets have the candidates that were tried at several levels, and the
-# slopes that the process has found for one level against the one below.
-def best_so_far(search):
-    share = search.cv_results_["n_resources"] / search.resources_[-1]
-    full = share == 1
-    scores = np.where(full, search.cv_results_["mean_test_score"], -np.inf)
-    return np.cumsum(share), np.maximum.accumulate(scores)
+# Each mark is a trial, at the cost spent until then; the line is the best full trial so far. Cheap
+# errors are larger as a whole, which does not matter: what matters is whether they rise and fall
+# with the full ones. Below are the candidates that were tried at a level and at the next, and by
+# what the process multiplies the one for the other.
+figure, axes = plt.subplots(2, 2, figsize=(12, 8), height_ratios=[2, 1], layout="constrained")
+for (axis, below), (title, (search, *_)) in zip(axes.T, searches.items(), strict=True):
+    table, n_levels = search.cv_results_, len(search.resources_)
+    error, level = 1 - table["mean_test_score"], table["level"]
+    spent = np.cumsum(table["n_resources"]) / search.resources_[-1]
+    for t, resource in enumerate(search.resources_):
+        here = level == t
+        axis.plot(spent[here], error[here], "os^"[t], color=f"C{t}", label=f"{resource}")
+    full = np.where(level == n_levels - 1, error, np.inf)
+    axis.step(spent, np.minimum.accumulate(full), where="post", color="C2")
+    axis.set(title=title, xlabel="cost so far, in full trials", ylabel="error on 3 folds")
+    axis.set_yscale("log")
 
-
-figure, axes = plt.subplots(1, 2, figsize=(13, 5.5), layout="constrained")
-for axis, (title, (search, *_)) in zip(axes, searches.items(), strict=True):
-    table = search.cv_results_
-    spent, best = best_so_far(search)
-    for level, resource in enumerate(search.resources_):
-        here = table["level"] == level
-        axis.plot(
-            spent[here],
-            table["mean_test_score"][here],
-            "os^"[level],
-            color=f"C{level}",
-            ms=5,
-            label=f"{resource}",
-        )
-    axis.step(spent, best, where="post", color="C2", lw=1.5)
-    axis.set(title=title, xlabel="cost so far, in full trials", ylabel="accuracy, 3 folds")
-    axis.legend(title=search.resource, loc="lower right", ncols=3)
-
-    scores = {}
-    searched = [key for key in table if key.startswith("param_") and "n_estimators" not in key]
-    points = zip(*(table[key] for key in searched), strict=True)
-    for point, level, score in zip(points, table["level"], table["mean_test_score"], strict=True):
-        scores.setdefault(point, {})[level] = score
-    pairs = [
-        (s[t], s[t + 1], t) for s in scores.values() for t in (0, 1) if {t, t + 1} <= s.keys()
+    names = [f"param_{name}" for name in search.param_distributions]
+    candidates = list(zip(*(table[name] for name in names), strict=True))
+    at = [
+        {c: e for c, e, s in zip(candidates, error, level, strict=True) if s == t}
+        for t in range(n_levels)
     ]
-    inset = axis.inset_axes([0.42, 0.28, 0.34, 0.34])
-    for t in (0, 1):
-        below, above = np.array([pair[:2] for pair in pairs if pair[2] == t]).T
-        inset.plot(below, above, "o", color=f"C{t}", ms=4, label=rf"$\rho$ = {search.rho_[t]:.2f}")
-    inset.set_xlabel("score at a level", fontsize=8)
-    inset.set_ylabel("at the next", fontsize=8)
-    inset.tick_params(labelsize=7)
-    inset.legend(fontsize=7, loc="lower right")
+    for t, rho in enumerate(search.rho_):
+        both = at[t].keys() & at[t + 1].keys()
+        cheap, dear = ([at[s][c] for c in both] for s in (t, t + 1))
+        label = rf"{search.resources_[t]} and {search.resources_[t + 1]}: $\rho$ = {rho:.2f}"
+        below.plot(cheap, dear, "os"[t], color=f"C{t}", label=label)
+    below.set(xlabel="error at a level", ylabel="at the next", xscale="log", yscale="log")
+    below.legend(fontsize=8)
 
-middle = np.median(random_best, axis=0)
-axes[0].step(
-    range(1, budget + 1), middle, where="post", color="0.4", ls="--", label="random search"
-)
-axes[0].axhline(np.median(halving_best), color="0.4", ls=":")
+steps = range(1, budget + 1)
+median = np.median(random_best, axis=0)
+axes[0, 0].step(steps, 1 - median, where="post", color="0.4", ls="--", label="random")
+axes[0, 0].plot(budget, 1 - np.median(halving_best), "D", color="k", label="halving")
+for axis, search in zip(axes[0], (first, searches["boosted trees, by trees"][0]), strict=True):
+    axis.legend(title=search.resource, loc="lower left", fontsize=8)
 ours = np.median([search.best_score_ for search in searches["support vectors, by samples"]])
 print(
     f"medians of 5 seeds: multi-fidelity {ours:.4f}, halving {np.median(halving_best):.4f}, "
-    f"random {middle[-1]:.4f}"
+    f"random {median[-1]:.4f}"
 )
 plt.show()
