@@ -219,6 +219,10 @@ class UnimodalBanditSearchCV(BasePullSearchCV):
         grid = {name: _axis(name, entry) for name, entry in distributions.items()}
         return cls(estimator, grid, **{"n_fits": n_trials * n_folds, **settings})
 
+    @property
+    def n_pulls_(self):
+        return self.bandit_.n_pulls_
+
     def _check(self):
         if not 1 <= len(self.param_grid) <= _MOST_AXES:
             names = ", ".join(map(repr, self.param_grid)) or "none"
@@ -288,7 +292,6 @@ class UnimodalBanditSearchCV(BasePullSearchCV):
         super()._select(results, refit_metric, scorers, core)
         learner = core.learner
         self.bandit_ = learner.bandit
-        self.n_pulls_ = self.bandit_.n_pulls_
         self.n_fits_ = int(results["n_splits"].sum())
         row = self._rows.get(learner.point(self.bandit_.best_arm_))
         if hasattr(self, "best_index_") and not callable(self.refit) and row is not None:

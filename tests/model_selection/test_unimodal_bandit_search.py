@@ -107,7 +107,9 @@ def test_a_journal_of_another_plan_is_refused(tmp_path):
         search(journal=tmp_path / "journal", n_sweeps=1).fit(X, Y)
 
 
-@pytest.mark.parametrize("cv", [KFold(4, shuffle=True, random_state=1), ShuffleSplit(3, random_state=0)])
+@pytest.mark.parametrize(
+    "cv", [KFold(4, shuffle=True, random_state=1), ShuffleSplit(3, random_state=0)]
+)
 def test_the_splits_of_a_splitter_are_taken_once(cv):
     fitted = search(cv=cv, n_fits=90).fit(X, Y)
     n_splits = cv.get_n_splits()
