@@ -36,8 +36,8 @@ SPARE = 5  # columns beyond the rank to which a mode is cut
 BLOCK = 1_000_000  # elements of rows that are reconstructed at a time
 INNER_TOL, INNER_SHARE, INNER_SWEEPS = 1e-6, 0.3, 50  # below the whole tensor
 # Subspace iteration is for many rows, and few columns, a sixth of them. It ends when the values
-# have settled, to a share of what they leave (roughly at first) or of the whole, or is given up.
-MANY, FEW, ROUGH, SETTLED, ROUNDING, TURNS = 64, 6, 1e-3, 1e-6, 1e-14, 6
+# have settled, to a share of what they leave or of the whole, or is given up.
+MANY, FEW, SETTLED, ROUNDING, TURNS = 64, 6, 1e-6, 1e-14, 6
 SKETCH_FROM, SKETCH_SHARE, SKETCH_SPARE = 400, 8, 10
 
 
@@ -48,11 +48,11 @@ def leading(G, rank):
     return np.ascontiguousarray(vectors[:, down]), np.maximum(squares[down], 0.0)
 
 
-def settled(G, start, rank, share):
+def settled(G, start, rank):
     """Return as many vectors as `start` has, by subspace iteration; the first `rank` are leading.
 
-    It ends when the sum of their values grows by no more than a share of what it leaves. Where
-    that takes long, all eigenvectors are computed.
+    It ends when the sum of their values grows by no more than a small share of what it leaves.
+    Where that takes long, all eigenvectors are computed.
     """
     whole, captured, P = np.trace(G), -np.inf, G @ start
     for _ in range(TURNS):
@@ -60,7 +60,7 @@ def settled(G, start, rank, share):
         P = G @ Q
         squares, Z = np.linalg.eigh(Q.T @ P)
         last, captured = captured, squares[-rank:].sum()
-        if captured - last <= share * (whole - captured) + ROUNDING * whole:
+        if captured - last <= SETTLED * (whole - captured) + ROUNDING * whole:
             return Q @ Z[:, ::-1]
     return leading(G, start.shape[1])[0]
 
@@ -119,11 +119,11 @@ def singular(X, n, rank):
     return vectors_of(X, n, W).astype(X.dtype, copy=False)
 
 
-def refreshed(X, n, rank, start, share=SETTLED):
+def refreshed(X, n, rank, start):
     """Return as many vectors as `start` has, as `singular` does; the first `rank` are leading."""
     if tall(X, n) or X.shape[n] < max(MANY, FEW * start.shape[1]):
         return singular(X, n, min(start.shape[1], X.size // X.shape[n]))
-    return settled(mode_gram(X, n), start, rank, share).astype(X.dtype, copy=False)
+    return settled(mode_gram(X, n), start, rank).astype(X.dtype, copy=False)
 
 
 def sketched(X, n, rank, random_state):
@@ -165,10 +165,10 @@ def cut(X, n, rank, wide, *, sketch, random_state):
         sketch = short and size > SKETCH_FROM and not tall(X, n)
     if sketch and columns + SKETCH_SPARE < size:
         return sketched(X, n, columns, random_state)
-    if columns == rank[n]:
+    if columns == rank[n] or X.ndim == 2:  # nothing follows that would improve these
         return singular(X, n, columns)
     start = np.random.RandomState(0).standard_normal((size, columns))  # any will do
-    return refreshed(X, n, rank[n], start, ROUGH)
+    return refreshed(X, n, rank[n], start)
 
 
 def given_cut(cuts, X, n):
