@@ -153,14 +153,16 @@ def dense_sweep(const floating[:, ::1] X, list factors, Py_ssize_t half, double 
     nonnegative, by so many passes of coordinate descent.
     """
     cdef Py_ssize_t N = len(factors), R = factors[0].shape[1], n, m, k, r, first, last
-    cdef Py_ssize_t before, after, longest = max(X.shape[0], X.shape[1]), size
+    cdef Py_ssize_t before, after, size
     cdef Py_ssize_t[::1] addresses = np.empty(N, np.intp)
     cdef Py_ssize_t[::1] shape = np.array([len(U) for U in factors], np.intp)
     cdef const double** A = pointers(factors, addresses)
     cdef Py_ssize_t* sizes = &shape[0]
-    cdef floating[:, ::1] KT = np.empty((2, longest * R), np.float32 if floating is float else
-                                        np.float64)
-    cdef Py_ssize_t most = max(shape)
+    cdef floating[::1] KT = np.empty((X.shape[0] + X.shape[1]) * R,
+                                     np.float32 if floating is float else np.float64)
+    cdef floating* T
+    cdef Py_ssize_t most = max(shape), longest = max(X.shape[0] // min(shape[:half]),
+                                                     X.shape[1] // min(shape[half:]))
     cdef double[::1] space = np.empty((N + 2) * R * R + 4 * R + most * (R + 1) + 2 * longest * R)
     cdef double* grams = &space[0]
     cdef double* G = grams + N * R * R
@@ -177,11 +179,12 @@ def dense_sweep(const floating[:, ::1] X, list factors, Py_ssize_t half, double 
         for k in range(2):
             first = half if k else 0
             last = N if k else half
+            T = &KT[X.shape[1 - k] * R]
             if k:
-                khatri_rao(A, sizes, half, R, X.shape[0], column, &KT[0, 0])
+                khatri_rao(A, sizes, half, R, X.shape[0], column, &KT[0])
             else:
-                khatri_rao(A + half, sizes + half, N - half, R, X.shape[1], column, &KT[0, 0])
-            multiply(k, &X[0, 0], X.shape[0], X.shape[1], &KT[0, 0], R, &KT[1, 0])
+                khatri_rao(A + half, sizes + half, N - half, R, X.shape[1], column, &KT[0])
+            multiply(k, &X[0, 0], X.shape[0], X.shape[1], &KT[0], R, T)
             for n in range(first, last):
                 size = sizes[n]
                 before = product(sizes + first, n - first)
@@ -189,7 +192,7 @@ def dense_sweep(const floating[:, ::1] X, list factors, Py_ssize_t half, double 
                 khatri_rao(A + first, sizes + first, n - first, R, before, column, left)
                 khatri_rao(A + n + 1, sizes + n + 1, last - n - 1, R, after, column, right)
                 memset(M, 0, size * R * sizeof(double))
-                sums(&KT[1, 0], left, right, before, size, after, R, column, M)
+                sums(T, left, right, before, size, after, R, column, M)
                 for r in range(R * R):
                     G[r] = 1
                 for m in range(N):
