@@ -54,10 +54,10 @@ def limits(shape, budget, least):
     found = []
     for size, r in zip(shape, least, strict=True):
         product = prod(least) // r
-        rest = budget - n_params(shape, least) + prod(least) + size * r
+        rest = max(0, budget - n_params(shape, least) + prod(least) + size * r)
         # The product is no less than the rank either: R (R + I_n) is at most the rest.
         square = (isqrt(size * size + 4 * rest) - size) // 2
-        found.append(min(size, rest // (product + size), square))
+        found.append(max(r, min(size, rest // (product + size), square)))
     return found
 
 

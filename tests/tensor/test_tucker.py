@@ -119,6 +119,7 @@ def test_a_small_table_has_the_best_shape():
         for found, budget in zip(best_for(X, spectra, budgets, table=True), budgets, strict=True):
             assert found[0] == shapes.best(budget)[0]
             assert found[1] == pytest.approx(shapes.best(budget)[1], abs=1e-12)
+    assert CoreShapes(X, spectra, 100, table=True, loss=0.01).cheapest(0.99) == (None, 0.0)
     loss = 1 - CoreShapes(X, spectra, 400, table=False).best(400)[1]
     small = CoreShapes(X, spectra, 400, table=True, loss=loss)
     assert small.values.size < 0.7 * CoreShapes(X, spectra, 400, table=True).values.size
