@@ -457,6 +457,7 @@ def test_folded_rows():
     assert_array_equal(copy.transform(X), folded.transform(X))
 
 
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("dtype", "factor"),
     [
