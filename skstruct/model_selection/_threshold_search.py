@@ -219,6 +219,25 @@ class ThresholdSearchCV(BasePullSearchCV):
             cls(Ridge(), "alpha", [10.0, 1.0, 0.1], **{**small, "target": -1e300}),
         ]
 
+    @classmethod
+    def for_table(cls, estimator, distributions, *, n_trials, n_folds, **settings):
+        """Refuse: what is good enough is not known beforehand.
+
+        Parameters
+        ----------
+        estimator, distributions, n_trials, n_folds, **settings
+            As other searches take them.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(
+            f"{cls.__name__} looks for the smallest value of one parameter that reaches a target, "
+            "not for the best of a space; call it with both."
+        )
+
     @property
     def n_iter(self):
         return self._make_search(self.n_fits).budget_

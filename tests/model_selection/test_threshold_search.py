@@ -203,3 +203,8 @@ def test_digits_need_few_samples():
         return np.mean(np.array(scores) >= 0.85)
 
     assert fraction(int(fitted.best_value_ * 0.6)) < 0.5 < fraction(int(fitted.best_value_ * 1.6))
+
+
+def test_it_is_no_search_of_a_space():
+    with pytest.raises(ValueError, match="smallest value of one parameter"):
+        ThresholdSearchCV.for_table(Learnable(), {"x": VALUES}, n_trials=9, n_folds=3, cv=3)
