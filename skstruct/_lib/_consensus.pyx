@@ -116,8 +116,8 @@ def move(double[:, ::1] X, const Py_ssize_t[::1] rows, const double[::1] c,
     """Move some rows of X, in place: c + (1 - drift) (x - c) + s spread xi, kept in the box.
 
     Row i of `xi` belongs to the i-th of `rows`. `spread` is COMPONENT (x - c, each coordinate by
-    its own), DISTANCE (the length of x - c) or BOX (high - low). What leaves the box is reflected
-    once, then clipped.
+    its own), BOX (high - low) or DISTANCE (that times the length of x - c in units of the box).
+    What leaves the box is reflected once, then clipped.
     """
     with nogil:
         skstruct_move(&X[0, 0], X.shape[1], &rows[0], rows.shape[0], &c[0], &xi[0, 0], &low[0],

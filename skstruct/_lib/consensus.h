@@ -16,7 +16,7 @@
 /* What the noise of a coordinate is multiplied by. */
 enum skstruct_spread {
     SKSTRUCT_COMPONENT, /* x - c, coordinate by coordinate */
-    SKSTRUCT_DISTANCE,  /* the length of x - c */
+    SKSTRUCT_DISTANCE,  /* high - low times the length of x - c in units of the box */
     SKSTRUCT_BOX        /* high - low */
 };
 
@@ -61,18 +61,20 @@ SKSTRUCT_CLONES static inline void skstruct_move(double *X, ptrdiff_t d, const p
 {
     ptrdiff_t i, j;
     for (i = 0; i < n; i++, xi += d) {
-        double *x = X + rows[i] * d, length = 0.0;
+        double *x = X + rows[i] * d, length = 1.0;
         if (spread == SKSTRUCT_DISTANCE) {
-            for (j = 0; j < d; j++)
-                length += (x[j] - c[j]) * (x[j] - c[j]);
-            length = sqrt(length);
+            double square = 0.0;
+            for (j = 0; j < d; j++) {
+                const double away = (x[j] - c[j]) / (high[j] - low[j]);
+                square += away * away;
+            }
+            length = sqrt(square);
         }
 #pragma omp simd
         for (j = 0; j < d; j++) {
             const double away = x[j] - c[j];
-            const double scale = spread == SKSTRUCT_COMPONENT ? away
-                                 : spread == SKSTRUCT_BOX     ? high[j] - low[j]
-                                                              : length;
+            const double scale =
+                spread == SKSTRUCT_COMPONENT ? away : length * (high[j] - low[j]);
             double y = c[j] + (1.0 - drift) * away + s * scale * xi[j];
             y = y < low[j] ? low[j] + (low[j] - y) : y;
             y = y > high[j] ? high[j] - (y - high[j]) : y;

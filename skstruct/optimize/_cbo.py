@@ -5,11 +5,11 @@ N particles X in a box with values E = f(X); iteration k with J, all particles o
 alpha                         such that the effective sample size of w is a share of |J|
 w = exp(-alpha (E - min E))   c = sum_J w x / sum_J w, the consensus
 s_k                           from noise[0] to noise[1] along a half cosine
-"cbo":      x <- x - drift (x - c) + s_k (x - c) * xi     (or ||x - c|| xi), xi standard normal
-"hopping":  x <- c + h_k (high - low) * xi                h_k from hop_scale[0] to [1], geometric
+"cbo":      x <- x - drift (x - c) + s_k (x - c) * xi     (or ||x - c|| xi, in units of the box)
+"hopping":  x <- c + h_k (high - low) * xi     h_k from hop_scale[0] to [1], geometric
 
-Reflected once at the bounds, then clipped. In the papers drift is lambda dt and s is
-sigma sqrt(dt); log|1 - drift + s xi| has a positive mean for s above 1.3, where the swarm expands:
+with xi standard normal; reflected once at the bounds, then clipped. In the papers drift is lambda dt
+and s is sigma sqrt(dt); log|1 - drift + s xi| has a positive mean for s above 1.3, where it expands:
 at 1.1 it explores on the edge of contraction, at 0.7 it contracts. The adapted alpha and the
 schedule of s are what makes it work; weights and moves are in _lib/_consensus.pyx.
 """
@@ -108,7 +108,7 @@ def minimize_cbo(
         moves; None is all.
     anisotropic : bool, default=True
         Whether the noise of a coordinate is in proportion to its own distance from the consensus;
-        otherwise to the Euclidean distance.
+        otherwise to the Euclidean distance in units of the box.
     scheme : {"cbo", "hopping"}, default="cbo"
         ``"hopping"`` draws the particles of each iteration around the last consensus. It follows
         the gradient of a smoothed function, and stays in the valley where it is; it has no

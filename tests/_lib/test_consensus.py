@@ -99,7 +99,7 @@ def test_move(spread, d):
     away = X[rows] - c
     scale = {
         COMPONENT: away,
-        DISTANCE: np.linalg.norm(away, axis=1, keepdims=True),
+        DISTANCE: np.linalg.norm(away / (high - low), axis=1, keepdims=True) * (high - low),
         BOX: high - low,
     }[spread]
     y = X[rows] - 0.3 * away + 1.1 * scale * xi

@@ -82,15 +82,17 @@ def test_hops_follow_the_gradient():
     assert length / size == pytest.approx(1.0, abs=0.07)
 
 
-def test_only_the_order_and_ratios_of_gaps_matter():
-    """Neither the unit of the values nor that of the coordinates: exactly, for powers of 2."""
-    x = shift(5, 0)
-    plain = vectorized(lambda X: rastrigin(X, x), BOX_5, n_iter=100, random_state=0)
+@pytest.mark.parametrize("params", [{}, {"anisotropic": False}, {"scheme": "hopping"}])
+def test_units_do_not_matter(params):
+    """Neither that of the values nor those of the coordinates: exactly, for powers of 2."""
+    x, units = shift(5, 0), 2.0 ** np.array([3, -7, 0, 400, -400])
+    params = {"n_iter": 60, "random_state": 0, **params}
+    plain = vectorized(lambda X: rastrigin(X, x), BOX_5, **params)
     scaled = vectorized(
-        lambda X: 1024 * rastrigin(X / 4, x), np.multiply(BOX_5, 4), n_iter=100, random_state=0
+        lambda X: 1024 * rastrigin(X / units, x), BOX_5 * units[:, np.newaxis], **params
     )
-    np.testing.assert_array_equal(scaled.population, 4 * plain.population)
-    np.testing.assert_array_equal(scaled.x, 4 * plain.x)
+    np.testing.assert_array_equal(scaled.population, units * plain.population)
+    np.testing.assert_array_equal(scaled.x, units * plain.x)
 
 
 @pytest.mark.parametrize("params", [{}, {"batch_size": 16}, {"scheme": "hopping"}])
