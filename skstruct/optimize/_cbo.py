@@ -8,10 +8,10 @@ s_k                           from noise[0] to noise[1] along a half cosine
 "cbo":      x <- x - drift (x - c) + s_k (x - c) * xi     (or ||x - c|| xi, in units of the box)
 "hopping":  x <- c + h_k (high - low) * xi     h_k from hop_scale[0] to [1], geometric
 
-with xi standard normal; reflected once at the bounds, then clipped. In the papers drift is lambda dt
-and s is sigma sqrt(dt); log|1 - drift + s xi| has a positive mean for s above 1.3, where it expands:
-at 1.1 it explores on the edge of contraction, at 0.7 it contracts. The adapted alpha and the
-schedule of s are what makes it work; weights and moves are in _lib/_consensus.pyx.
+with xi standard normal; reflected once at the bounds, then clipped. In the papers drift is
+lambda dt and s is sigma sqrt(dt). log|1 - drift + s xi| has a positive mean for s above 1.3, where
+the swarm expands: at 1.1 it explores on the edge of contraction, at 0.7 it contracts. The adapted
+alpha and the schedule of s are what makes it work; weights and moves are in _lib/_consensus.pyx.
 """
 
 from numbers import Integral, Real
@@ -108,7 +108,8 @@ def minimize_cbo(
         moves; None is all.
     anisotropic : bool, default=True
         Whether the noise of a coordinate is in proportion to its own distance from the consensus;
-        otherwise to the Euclidean distance in units of the box.
+        otherwise to the Euclidean distance in units of the box, and `noise` should be smaller by
+        ``sqrt(n_dims)``.
     scheme : {"cbo", "hopping"}, default="cbo"
         ``"hopping"`` draws the particles of each iteration around the last consensus. It follows
         the gradient of a smoothed function, and stays in the valley where it is; it has no
