@@ -144,8 +144,11 @@ def orthonormal(U):
 
 def sequential(X, rank, *, sketch, random_state):
     """Return factors of the sequentially truncated HOSVD, and the core."""
-    factors = [np.eye(size, dtype=X.dtype) for size in X.shape]
-    for n in order_of_cuts(X.shape, rank):
+    cuts = order_of_cuts(X.shape, rank)
+    factors = [
+        None if n in cuts else np.eye(size, dtype=X.dtype) for n, size in enumerate(X.shape)
+    ]
+    for n in cuts:
         factors[n] = cut(X, n, rank, rank, sketch=sketch, random_state=random_state)
         X = ttm(X, factors[n].T, n)
     return factors, X
