@@ -123,7 +123,7 @@ class UnimodalBanditSearchCV(BasePullSearchCV):
     ... ).fit(X, y)
     >>> search.n_fits_, search.n_pulls_.shape
     (80, (25, 29))
-    >>> search.best_score_ > 0.96
+    >>> print(search.best_score_ > 0.96)
     True
     """
 
