@@ -64,7 +64,11 @@ def sample_random_forest(n_nodes, n_edges, random_state=None):
            [0, 3],
            [1, 3]])
     """
-    rng = check_random_state(random_state)
+    return draw_forest(n_nodes, n_edges, check_random_state(random_state))
+
+
+def draw_forest(n_nodes, n_edges, rng):
+    """Draw a forest, without looking at the arguments."""
     n_edges = min(n_edges, n_nodes - 1)
     parents = list(range(n_nodes))
     edges = np.empty((n_edges, 2), dtype=np.intp)

@@ -23,7 +23,7 @@ import numpy as np
 
 from skstruct.model_selection._additive_gp import AdditiveGaussianProcess
 from skstruct.model_selection._candidates import N_SOBOL, shifted_sobol, standardised
-from skstruct.model_selection._forest import sample_random_forest
+from skstruct.model_selection._forest import draw_forest
 from skstruct.model_selection._sampler import Sampler
 
 _N_FORESTS = 6
@@ -185,7 +185,7 @@ class RandomDecompositionSampler(Sampler):
         d = self.space.n_dims
         stream = np.random.PCG64((self._seed, self._step, attempt))
         n_edges = max(1, int(self.edge_fraction * d))
-        return sample_random_forest(d, n_edges, np.random.RandomState(stream))
+        return draw_forest(d, n_edges, np.random.RandomState(stream))
 
     def _beta(self):
         if self.beta == "auto":
