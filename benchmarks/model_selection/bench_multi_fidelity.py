@@ -44,24 +44,9 @@ from skstruct.model_selection import (
 )
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "model_selection"))
-from multi_fidelity_functions import FUNCTIONS
+from multi_fidelity_functions import FUNCTIONS, SHARES, play, regret
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-SHARES = (1 / 9, 1 / 3, 1.0)
-
-
-def by_sampler(sampler, function, n_dims, budget, seed):
-    """Return the trials of a sampler of ours: pairs of level and score."""
-    entries = {f"x{j}": uniform() for j in range(n_dims)}
-    core = ask_tell(entries, "round_robin", sampler, n_iter=budget, random_state=seed)
-    trials, spent = [], 0.0
-    while spent < budget:
-        proposal = core.ask()
-        t = SHARES.index(proposal.share)
-        trials.append((t, function(np.array(proposal.u), t)))
-        core.tell(TrialResult(proposal, trials[-1][1]))
-        spent += proposal.share
-    return trials
 
 
 def by_halving(function, n_dims, budget, seed):
@@ -98,20 +83,16 @@ def by_hyperband(function, n_dims, budget, seed):
     return trials
 
 
-def ours(*args):
-    return by_sampler(MultiFidelitySampler, *args)
-
-
 def gp(*args):
-    return by_sampler(GPSampler, *args)
+    return play(*args, GPSampler)
 
 
 def random(*args):
-    return by_sampler(RandomSampler, *args)
+    return play(*args, RandomSampler)
 
 
 METHODS = {
-    "multi-fidelity": ours,
+    "multi-fidelity": play,
     "GP, full trials": gp,
     "random": random,
     "halving brackets": by_halving,
@@ -123,11 +104,10 @@ def table(title, function, n_dims, best, budget, n_seeds):
     print(f"\n{title}, budget {budget}: regret over {n_seeds} seeds")
     for name, method in METHODS.items():
         runs = [method(function, n_dims, budget, seed) for seed in range(n_seeds)]
-        full = [[score for t, score in run if t == 2] for run in runs]
-        regret = [best - max(scores) for scores in full if scores]
+        regrets = [regret(run, best) for run in runs]
         counts = np.mean([np.bincount([t for t, _ in run], minlength=3) for run in runs], axis=0)
         print(
-            f"{name:18s} mean {np.mean(regret):9.4f}  median {np.median(regret):9.4f}  trials",
+            f"{name:18s} mean {np.mean(regrets):9.4f}  median {np.median(regrets):9.4f}  trials",
             *(f"{n:5.1f}" for n in counts),
             flush=True,
         )

@@ -21,6 +21,7 @@ _P = 1e-4 * np.array(
         [4047, 8828, 8732, 5743, 1091, 381],
     ]
 )
+SHARES = (1 / 9, 1 / 3, 1.0)
 HARTMANN_BEST, BRANIN_BEST = 3.322368, -0.397887
 
 
@@ -58,9 +59,8 @@ FUNCTIONS = {
 }
 
 
-def search(name, budget, seed, sampler=MultiFidelitySampler, **params):
-    """Return [(level, score) of each trial], the regret and the core of a search."""
-    function, n_dims, best = FUNCTIONS[name]
+def play(function, n_dims, budget, seed, sampler=MultiFidelitySampler, **params):
+    """Return [(level, score) of each trial] of a search until the budget is spent."""
     entries = {f"x{j}": uniform() for j in range(n_dims)}
     core = ask_tell(
         entries, "round_robin", sampler, n_iter=budget, random_state=seed, sampler_params=params
@@ -68,8 +68,13 @@ def search(name, budget, seed, sampler=MultiFidelitySampler, **params):
     trials, spent = [], 0.0
     while spent < budget:
         proposal = core.ask()
-        t = [1 / 9, 1 / 3, 1.0].index(proposal.share)
+        t = SHARES.index(proposal.share)
         trials.append((t, function(np.array(proposal.u), t)))
         core.tell(TrialResult(proposal, trials[-1][1]))
         spent += proposal.share
-    return trials, best - max(score for t, score in trials if t == 2), core
+    return trials
+
+
+def regret(trials, best):
+    """Return what the best full trial is below the best there is."""
+    return best - max(score for t, score in trials if t == 2)
