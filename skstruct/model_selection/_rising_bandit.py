@@ -219,7 +219,7 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
         ]
 
     def _make_core(self, spaces, *, budget, seed, **context):
-        return ArmAskTell(
+        core = ArmAskTell(
             spaces,
             self.policy,
             self.sampler,
@@ -229,6 +229,12 @@ class RisingBanditSearchCV(BaseAskTellSearchCV):
             sampler_params=self.sampler_params,
             **context,
         )
+        if any(sampler.first_level is not None for sampler in core.samplers):
+            raise ValueError(
+                f"sampler={self.sampler!r} proposes trials of less than the full effort, which "
+                "this search has no measure for: use MultiFidelitySearchCV."
+            )
+        return core
 
     def _report_core(self, core, arm_names, trials):
         scores = [[] for _ in arm_names]

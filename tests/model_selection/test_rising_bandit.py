@@ -418,3 +418,8 @@ def test_report_and_frame(tmp_path):
     assert "RuntimeError: the estimator says no" in page
     assert not re.search(r'(src|href)="(?!#)', page)  # it refers to no other file
     assert report._repr_html_() in page
+
+
+def test_a_sampler_of_cheap_trials_is_refused():
+    with pytest.raises(ValueError, match="use MultiFidelitySearchCV"):
+        make_search(sampler="multi_fidelity").fit(X, Y)
