@@ -5,7 +5,8 @@
 
 The estimator does nothing, three folds, four parameters, one process. What is subtracted is the
 time of the same clones, splits, fits and scores in a plain loop; a sandbox runs the trials in
-another process, so that its line is wall time.
+another process, so that its line is wall time. The other searches, of whose trials no two are
+alike, say themselves what they spend on choosing and keeping them (``overhead_time_``).
 """
 
 import argparse
@@ -22,7 +23,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV, StratifiedKFold
 
-from skstruct.model_selection import RisingBanditSearchCV
+from skstruct.model_selection import (
+    ConsensusSearchCV,
+    ConstrainedSearchCV,
+    MultiFidelitySearchCV,
+    RandomDecompositionSearchCV,
+    RisingBanditSearchCV,
+    ThresholdSearchCV,
+    UnimodalBanditSearchCV,
+)
 
 X, Y = load_iris(return_X_y=True)
 CV = StratifiedKFold(3)
@@ -129,6 +138,34 @@ SEARCHES = [
 ]
 
 
+GRID = {"a": np.geomspace(1e-3, 1e3, 31), "b": np.linspace(0, 1, 31)}
+OTHERS = {
+    "rising": lambda n, **params: RisingBanditSearchCV(Nothing(), SPACE, n_iter=n, **params),
+    "random decomposition": lambda n, **params: RandomDecompositionSearchCV(
+        Nothing(), SPACE, n_iter=n, **params
+    ),
+    "multi-fidelity": lambda n, **params: MultiFidelitySearchCV(
+        Nothing(), SPACE, n_iter=n // 3, **params
+    ),
+    "constrained": lambda n, **params: ConstrainedSearchCV(
+        Nothing(), SPACE, n_iter=n, constraints={"model_size": ("<=", 10**6)}, **params
+    ),
+    "unimodal": lambda n, **params: UnimodalBanditSearchCV(Nothing(), GRID, n_fits=n, **params),
+    "consensus": lambda n, **params: ConsensusSearchCV(Nothing(), SPACE, n_fits=n, **params),
+    "threshold": lambda n, **params: ThresholdSearchCV(
+        Nothing(), "b", np.linspace(-1, 0.3, 1000), target=-1.1, n_fits=n, **params
+    ),
+}
+
+
+def overhead(make, n_trials):
+    """Return the number of trials of a search with a journal, and its milliseconds a trial."""
+    with tempfile.TemporaryDirectory() as folder:
+        search = make(n_trials, random_state=0, journal=Path(folder, "journal"), cv=CV)
+        search.fit(X, Y)
+        return len(search.trials_), 1e3 * search.overhead_time_ / len(search.trials_)
+
+
 @pytest.mark.parametrize("search", [bare, *SEARCHES])
 def test_search(benchmark, search, tmp_path_factory):
     def setup():
@@ -160,6 +197,11 @@ def main():
         for search in SEARCHES:
             spent = milliseconds(search, n_trials, options.repeats, time.process_time)
             print(f"  {search.__name__:22s} {spent - floor:7.2f}")
+    for n_trials in options.trials:
+        print(f"all searches with a journal, {n_trials} trials: ms of overhead_time_ per trial")
+        for name, make in OTHERS.items():
+            runs = [overhead(make, n_trials) for _ in range(options.repeats)]
+            print(f"  {name:22s} {min(ms for _, ms in runs):7.2f}  ({runs[0][0]} trials)")
     warm, long = 60, 660  # the difference leaves the start of the child out
     spent = {
         search: milliseconds(search, long, 3, time.perf_counter) * long
