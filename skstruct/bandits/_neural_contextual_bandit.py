@@ -18,7 +18,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.utils import gen_batches
 
@@ -37,8 +37,7 @@ from skstruct.bandits._neural_contextual_bandit_fast import action_probabilities
 from skstruct.bandits._online_network import OnlineNetwork
 from skstruct.bandits._online_regressors import OnlineRegressors
 
-_LEARNING_RATES = {"log": 0.02, "squared": 0.005}
-_ROWS = 512  # of a sparse table that are made dense at a time
+_ROWS = 512  # that are dense at a time, and learned from before an interrupt is seen
 
 
 class NeuralContextualBandit(BaseEstimator):
@@ -64,7 +63,8 @@ class NeuralContextualBandit(BaseEstimator):
     hidden : int, default=128
         Number of hidden units.
     learning_rate : float or "auto", default="auto"
-        Of the gradient steps; ``"auto"`` is .02 with the log loss and .005 with the squared one.
+        Of the gradient steps; ``"auto"`` is .02 with the log loss and, with the squared one, which
+        diverges otherwise, the lesser of .005 and .64 / `hidden`.
     n_replay : int, default=8
         Stored rounds to learn from again in each round.
     buffer_size : int, default=20000
@@ -74,9 +74,11 @@ class NeuralContextualBandit(BaseEstimator):
     initial_loss : float, default=0.12
         What untried actions are predicted to lose, in (0, 1).
     normalize : bool, default=True
-        Whether contexts are standardised by their running means and deviations.
+        Whether contexts are standardised by their running means and deviations, and cut at 5.
+        A feature whose deviation is below 1e-12 counts as constant.
     regressor : estimator, default=None
-        A regressor with ``partial_fit`` instead of the network.
+        A regressor of losses in [0, 1] with ``partial_fit`` instead of the network. Its random
+        states are drawn from that of the bandit.
     shared : bool, default=False
         Whether one clone of `regressor` is fed the context with the one-hot action, instead of one
         clone an action.
@@ -105,8 +107,9 @@ class NeuralContextualBandit(BaseEstimator):
     Raises
     ------
     ValueError
-        If a parameter is out of its range, an action is not one of 0 to n_actions - 1, or a reward
-        is not finite and in `reward_range`.
+        If a parameter is out of its range, an action is not one of 0 to n_actions - 1, a reward
+        is not finite and in `reward_range`, or the learning rate is so large that weights
+        overflow.
 
     See Also
     --------
@@ -117,6 +120,10 @@ class NeuralContextualBandit(BaseEstimator):
     A round takes O((d + K) H) for the decision and O(d H) for each of ``1 + n_replay`` steps, with
     d features, K actions and H units: some 30 microseconds at d = 64, H = 128, K = 10. The memory
     is that of the weights, twice, and of the stored contexts.
+
+    ``decide``, ``partial_fit`` and ``run`` go on from where they are; the first of them starts the
+    model. Later changes of `exploration`, `gamma`, `gamma_exponent` and `reward_range` count at
+    once, those of the other parameters at the next ``fit``.
 
     The regression is on the chosen action alone, without weights 1 / p, which is not biased.
 
@@ -219,11 +226,13 @@ class NeuralContextualBandit(BaseEstimator):
         self : object
         """
         X = self._contexts(X, reset=True)
+        actions, losses = self._feedback(X, actions, rewards)
+        self._model = self._make_model(X)
         order = check_random_state(self.random_state).permutation(X.shape[0])
-        actions, rewards = self._feedback(X, actions, rewards)
-        self._learn(X[order], actions[order], rewards[order])
+        self._learn(X[order], actions[order], losses[order])
         return self
 
+    @keep_model_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, actions, rewards):
         """Learn from rounds in their order, however long ago their actions were drawn.
@@ -242,9 +251,12 @@ class NeuralContextualBandit(BaseEstimator):
         self : object
         """
         X = self._contexts(X)
-        self._learn(X, *self._feedback(X, actions, rewards))
+        feedback = self._feedback(X, actions, rewards)
+        self._begin(X)
+        self._learn(X, *feedback)
         return self
 
+    @keep_model_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     def decide(self, X):
         """Draw an action for each context; nothing is learned.
@@ -259,12 +271,15 @@ class NeuralContextualBandit(BaseEstimator):
         actions : ndarray of shape (n,), dtype=int64
             Their probabilities are in ``proba_``.
         """
-        losses = self._losses(self._contexts(X))
+        X = self._contexts(X)
+        self._begin(X)
+        losses = self._losses(X)
         actions = np.empty(len(losses), dtype=np.int64)
         self.proba_ = np.empty(len(losses))
         draw_actions(losses, *self._rule(), self._model.counters, actions, self.proba_)
         return actions
 
+    @keep_model_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     def run(self, X, rewards):
         """Simulate rounds of which all rewards are known: decide, and learn from the chosen one.
@@ -282,17 +297,18 @@ class NeuralContextualBandit(BaseEstimator):
             With ``actions_``, ``rewards_`` and ``proba_``.
         """
         X = self._contexts(X)
-        rewards = self._checked_rewards(rewards, (X.shape[0], self.n_actions))
-        losses = self._as_losses(rewards)
+        losses = self._as_losses(rewards, (X.shape[0], self.n_actions))
+        self._begin(X)
         self.actions_ = np.empty(X.shape[0], dtype=np.int64)
         self.proba_ = np.empty(X.shape[0])
         for rows in _blocks(X):
             self._model.run(
                 _dense(X[rows]), losses[rows], self.actions_[rows], self.proba_[rows], self._rule()
             )
-        self.rewards_ = rewards[np.arange(len(rewards)), self.actions_]
+        self.rewards_ = np.asarray(rewards, dtype=float)[np.arange(len(losses)), self.actions_]
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def predict_proba(self, X):
         """Return the distribution that an action would be drawn from.
 
@@ -310,6 +326,7 @@ class NeuralContextualBandit(BaseEstimator):
         action_probabilities(losses, *self._rule(), float(self._model.counters[0]), proba)
         return proba
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def predict_reward(self, X):
         """Return the predicted rewards.
 
@@ -373,44 +390,53 @@ class NeuralContextualBandit(BaseEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _contexts(self, X, *, reset=False):
-        """Return checked contexts, and begin if that has not been done."""
+        """Return checked contexts; in the model's dtype, if there is one that is kept."""
         self._check_range()
         reset = reset or not self.__sklearn_is_fitted__()
-        X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=FLOATS, order="C")
-        if reset:
-            self._model = self._make_model(X)
-        return X
+        if not reset and self.n_actions != self._model.n_actions:
+            raise ValueError(
+                f"n_actions is {self.n_actions} and was {self._model.n_actions} when learning "
+                "began; only fit starts anew."
+            )
+        dtype = FLOATS if reset else self._model.dtype
+        return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=dtype, order="C")
 
     def _known_contexts(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOATS, order="C")
+        return self._contexts(X)
+
+    def _begin(self, X):
+        if not self.__sklearn_is_fitted__():
+            self._model = self._make_model(X)
 
     def _make_model(self, X):
-        rng = check_random_state(self.random_state)
+        common = {
+            "dtype": X.dtype,
+            "n_replay": self.n_replay,
+            "buffer_size": self.buffer_size,
+            "initial_loss": self.initial_loss,
+            "rng": check_random_state(self.random_state),
+        }
         if self.regressor is not None:
-            return OnlineRegressors(
-                [clone(self.regressor) for _ in range(1 if self.shared else self.n_actions)],
-                n_actions=self.n_actions,
-                n_replay=self.n_replay,
-                buffer_size=self.buffer_size,
-                initial_loss=self.initial_loss,
-                rng=rng,
-            )
+            return OnlineRegressors(self.regressor, self.n_actions, shared=self.shared, **common)
         rate = self.learning_rate
+        if rate == "auto":
+            rate = 0.02 if self.loss == "log" else min(0.005, 0.64 / self.hidden)
         return OnlineNetwork(
             X.shape[1],
             self.hidden,
             self.n_actions,
-            dtype=X.dtype,
             is_log=self.loss == "log",
-            rate=_LEARNING_RATES[self.loss] if rate == "auto" else rate,
+            rate=rate,
             pull=self.perturbation**2 / np.sqrt(self.hidden),
-            n_replay=self.n_replay,
-            buffer_size=self.buffer_size,
-            initial_loss=self.initial_loss,
             normalize=self.normalize,
-            rng=rng,
+            **common,
         )
 
     def _rule(self):
@@ -418,50 +444,46 @@ class NeuralContextualBandit(BaseEstimator):
         return kind == "fastcb", kind == "greedy", float(self.gamma), float(self.gamma_exponent)
 
     def _losses(self, X):
-        blocks = [self._model.losses(_dense(X[rows])) for rows in _blocks(X)]
-        return np.concatenate(blocks) if blocks else np.empty((0, self.n_actions))
+        return np.concatenate([self._model.losses(_dense(X[rows])) for rows in _blocks(X)])
 
-    def _learn(self, X, actions, rewards):
-        losses = self._as_losses(rewards)
+    def _learn(self, X, actions, losses):
         for rows in _blocks(X):
             self._model.learn(_dense(X[rows]), actions[rows], losses[rows])
 
     def _feedback(self, X, actions, rewards):
+        """Return checked actions, and the losses that the rewards stand for."""
         n = X.shape[0]
         actions = np.asarray(actions)
         if actions.shape != (n,) or not np.isin(actions, np.arange(self.n_actions)).all():
             raise ValueError(
                 f"actions must be {n} integers from 0 to {self.n_actions - 1}, got {actions!r}."
             )
-        return actions.astype(np.int64), self._checked_rewards(rewards, (n,))
+        return actions.astype(np.int64), self._as_losses(rewards, (n,))
 
-    def _checked_rewards(self, rewards, shape):
+    def _as_losses(self, rewards, shape):
         rewards = np.asarray(rewards, dtype=float)
         low, high = self.reward_range
         if rewards.shape != shape:
             raise ValueError(f"rewards must have the shape {shape}, got {rewards.shape}.")
-        if not ((rewards >= low) & (rewards <= high)).all():
-            worst = rewards[~((rewards >= low) & (rewards <= high))][0]
+        allowed = (rewards >= low) & (rewards <= high)
+        if not allowed.all():
             raise ValueError(
-                f"rewards must be from {low} to {high}, the reward_range, got {worst}."
+                f"rewards must be from {low} to {high}, the reward_range, got "
+                f"{rewards[~allowed][0]}."
             )
-        return rewards
+        return (high - rewards) / (high - low)
 
     def _check_range(self):
         values = np.asarray(self.reward_range, dtype=float)
-        if values.shape != (2,) or not np.isfinite(values).all() or not values[0] < values[1]:
+        if values.shape != (2,) or not 0 < values[1] - values[0] < np.inf:
             raise ValueError(
                 "reward_range must be two finite numbers, the least reward first, got "
                 f"{self.reward_range!r}."
             )
 
-    def _as_losses(self, rewards):
-        low, high = self.reward_range
-        return (high - rewards) / (high - low)
-
 
 def _blocks(X):
-    return gen_batches(X.shape[0], _ROWS if issparse(X) else max(X.shape[0], 1))
+    return gen_batches(X.shape[0], _ROWS)
 
 
 def _dense(X):

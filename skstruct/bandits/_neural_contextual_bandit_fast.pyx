@@ -7,6 +7,7 @@ separate decisions and lessons would.
 """
 
 from cython cimport floating
+from libc.float cimport DBL_MAX
 from libc.math cimport exp, fmax, fmin, pow, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
@@ -60,7 +61,7 @@ cdef Py_ssize_t _probabilities(const double* losses, Py_ssize_t n, Rule rule, do
                                double* p) noexcept nogil:
     """Write the probabilities of the actions; return the best one's number."""
     cdef Py_ssize_t a, best = 0
-    cdef double gamma = rule.gamma * pow(t + 1, rule.exponent), others = 0.0
+    cdef double gamma = fmin(rule.gamma * pow(t + 1, rule.exponent), DBL_MAX), others = 0.0
     for a in range(1, n):
         if losses[a] < losses[best]:
             best = a
@@ -117,9 +118,13 @@ cdef inline double _loss(double z, bint is_log) noexcept nogil:
     return 1.0 / (1.0 + exp(-z)) if is_log else z + 0.5
 
 
-cdef void _standardise(const floating* x, const double* mean, const double* inverse,
-                       Py_ssize_t d, floating* out) noexcept nogil:
+cdef void _enter(const floating* x, const double* mean, const double* inverse, bint normalize,
+                 Py_ssize_t d, floating* out) noexcept nogil:
+    """Write the inputs of the network."""
     cdef Py_ssize_t j
+    if not normalize:
+        memcpy(out, x, d * sizeof(floating))
+        return
     for j in range(d):
         out[j] = <floating>fmin(fmax((x[j] - mean[j]) * inverse[j], -_CLIP), _CLIP)
 
@@ -148,6 +153,17 @@ cdef double _head(const floating* v, floating b, const floating* h, Py_ssize_t H
         return skstruct_head_double(v, b, h, H)
 
 
+cdef void _predict(const floating* W, const floating* V, const floating* b, const floating* x,
+                   Py_ssize_t d, Py_ssize_t H, Py_ssize_t K, bint is_log, floating* h,
+                   double* out) noexcept nogil:
+    """Write the clipped loss of every action."""
+    cdef Py_ssize_t a
+    _hidden(W, x, d, H, h)
+    for a in range(K):
+        out[a] = fmin(fmax(_loss(_head(V + a * H, b[a], h, H), is_log), _SMALLEST_LOSS),
+                      1.0 - _SMALLEST_LOSS)
+
+
 cdef void _train(floating* W, const floating* W0, floating* v, const floating* v0, floating* b,
                  floating b0, double g, double rate, double pull, const floating* x,
                  const floating* h, Py_ssize_t d, Py_ssize_t H, floating* work) noexcept nogil:
@@ -158,32 +174,24 @@ cdef void _train(floating* W, const floating* W0, floating* v, const floating* v
     b[0] -= <floating>(rate * (g + pull * (b[0] - b0)))
 
 
-def predicted_losses(floating[:, ::1] X, const floating[:, ::1] W, const floating[:, ::1] V,
+def predicted_losses(const floating[:, ::1] X, const floating[:, ::1] W, const floating[:, ::1] V,
                      const floating[::1] b, const double[:, ::1] moments, double n_seen,
                      bint is_log, bint normalize, double[:, ::1] out):
     """Write the clipped loss of every action in every row."""
     cdef:
-        Py_ssize_t i, a, d = W.shape[0] - 1, H = W.shape[1]
-        floating[::1] x = np.empty(d + 1, dtype=np.asarray(X).dtype)
+        Py_ssize_t i, d = W.shape[0] - 1, H = W.shape[1], K = V.shape[0]
+        floating[::1] x = np.empty(d, dtype=np.asarray(X).dtype)
         floating[::1] h = np.empty(H, dtype=np.asarray(X).dtype)
-        double[::1] inverse = np.zeros(d + 1)
-        const floating* row
+        double[::1] inverse = np.zeros(d)
     with nogil:
-        if normalize and n_seen > 0:
+        if n_seen > 0:
             _invert(&moments[1, 0], n_seen, d, &inverse[0])
         for i in range(X.shape[0]):
-            row = &X[i, 0]
-            if normalize:
-                _standardise(row, &moments[0, 0], &inverse[0], d, &x[0])
-                row = &x[0]
-            _hidden(&W[0, 0], row, d, H, &h[0])
-            for a in range(V.shape[0]):
-                out[i, a] = fmin(fmax(
-                    _loss(_head(&V[a, 0], b[a], &h[0], H), is_log), _SMALLEST_LOSS),
-                    1.0 - _SMALLEST_LOSS)
+            _enter(&X[i, 0], &moments[0, 0], &inverse[0], normalize, d, &x[0])
+            _predict(&W[0, 0], &V[0, 0], &b[0], &x[0], d, H, K, is_log, &h[0], &out[i, 0])
 
 
-def play(floating[:, ::1] X, int64_t[::1] actions, const double[:, :] losses, bint draws,
+def play(const floating[:, ::1] X, int64_t[::1] actions, const double[:, :] losses, bint draws,
          double[::1] proba, floating[:, ::1] W, const floating[:, ::1] W0, floating[:, ::1] V,
          const floating[:, ::1] V0, floating[::1] b, const floating[::1] b0,
          double[:, ::1] moments, uint64_t[::1] counters, floating[:, ::1] contexts,
@@ -212,9 +220,9 @@ def play(floating[:, ::1] X, int64_t[::1] actions, const double[:, :] losses, bi
     counters : array of shape (4,)
         Rounds, stored examples, decisions' and replay's random numbers.
     contexts, taken, suffered : arrays of shape (capacity, d), (capacity,), (capacity,)
-        Stored contexts, actions and losses.
+        Stored contexts, actions and losses; as long as there is room, none is replaced.
     n_replay : int
-        Stored examples to learn from again in a round.
+        Stored examples to learn from again in a round; 0 if there is no capacity.
     rate, pull : double
         Of a step, and of the way back to the start.
     is_log, normalize, is_fast, is_greedy, gamma, exponent
@@ -224,27 +232,21 @@ def play(floating[:, ::1] X, int64_t[::1] actions, const double[:, :] losses, bi
         Py_ssize_t i, j, k, a, best, slot, d = W.shape[0] - 1, H = W.shape[1], K = V.shape[0]
         Py_ssize_t capacity = taken.shape[0]
         Rule rule = Rule(is_fast, is_greedy, gamma, exponent)
-        floating[::1] x = np.empty(d + 1, dtype=np.asarray(X).dtype)
+        floating[::1] x = np.empty(d, dtype=np.asarray(X).dtype)
         floating[::1] work = np.empty(4 * H, dtype=np.asarray(X).dtype)
-        double[::1] p = np.empty(2 * K), inverse = np.zeros(d + 1)
+        double[::1] p = np.empty(2 * K), inverse = np.zeros(d)
         const floating* row
         floating* h = &work[3 * H]
         double n_seen, change, loss, g
     with nogil:
-        if normalize and counters[0] > 0:
+        if counters[0] > 0:
             _invert(&moments[1, 0], <double>counters[0], d, &inverse[0])
         for i in range(X.shape[0]):
+            row = &X[i, 0]
             n_seen = <double>counters[0]
             if draws:
-                row = &X[i, 0]
-                if normalize:
-                    _standardise(row, &moments[0, 0], &inverse[0], d, &x[0])
-                    row = &x[0]
-                _hidden(&W[0, 0], row, d, H, h)
-                for a in range(K):
-                    p[K + a] = fmin(fmax(
-                        _loss(_head(&V[a, 0], b[a], h, H), is_log), _SMALLEST_LOSS),
-                        1.0 - _SMALLEST_LOSS)
+                _enter(row, &moments[0, 0], &inverse[0], normalize, d, &x[0])
+                _predict(&W[0, 0], &V[0, 0], &b[0], &x[0], d, H, K, is_log, h, &p[K])
                 best = _probabilities(&p[K], K, rule, n_seen, &p[0])
                 a = _draw(&p[0], K, best, &counters[2])
                 actions[i] = a
@@ -254,33 +256,28 @@ def play(floating[:, ::1] X, int64_t[::1] actions, const double[:, :] losses, bi
                 a = actions[i]
                 loss = losses[i, 0]
             counters[0] += 1
-            if normalize:
-                for j in range(d):
-                    change = X[i, j] - moments[0, j]
-                    moments[0, j] += change / (n_seen + 1)
-                    moments[1, j] += change * (X[i, j] - moments[0, j])
-                _invert(&moments[1, 0], n_seen + 1, d, &inverse[0])
-            slot = <Py_ssize_t>counters[1]
+            for j in range(d):
+                change = row[j] - moments[0, j]
+                moments[0, j] += change / (n_seen + 1)
+                moments[1, j] += change * (row[j] - moments[0, j])
+            _invert(&moments[1, 0], n_seen + 1, d, &inverse[0])
             if capacity > 0:
+                slot = <Py_ssize_t>counters[1]
                 if slot == capacity:
                     slot = <Py_ssize_t>(_uniform(&counters[3]) * capacity)
                 else:
                     counters[1] += 1
-                memcpy(&contexts[slot, 0], &X[i, 0], d * sizeof(floating))
+                memcpy(&contexts[slot, 0], row, d * sizeof(floating))
                 taken[slot] = a
                 suffered[slot] = loss
-            row = &X[i, 0]
-            for k in range(1 + (n_replay if capacity > 0 else 0)):
+            for k in range(1 + n_replay):
                 if k > 0:
                     slot = <Py_ssize_t>(_uniform(&counters[3]) * counters[1])
                     row = &contexts[slot, 0]
                     a = taken[slot]
                     loss = suffered[slot]
-                if normalize:
-                    _standardise(row, &moments[0, 0], &inverse[0], d, &x[0])
-                    _hidden(&W[0, 0], &x[0], d, H, h)
-                else:
-                    _hidden(&W[0, 0], row, d, H, h)
+                _enter(row, &moments[0, 0], &inverse[0], normalize, d, &x[0])
+                _hidden(&W[0, 0], &x[0], d, H, h)
                 g = _loss(_head(&V[a, 0], b[a], h, H), is_log) - loss
                 _train(&W[0, 0], &W0[0, 0], &V[a, 0], &V0[a, 0], &b[a], b0[a], g, rate, pull,
-                       &x[0] if normalize else row, h, d, H, &work[0])
+                       &x[0], h, d, H, &work[0])

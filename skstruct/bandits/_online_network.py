@@ -29,6 +29,10 @@ class OnlineNetwork:
 
     Attributes
     ----------
+    n_actions : int
+        As given.
+    dtype : dtype
+        As given.
     counters : ndarray of shape (4,), dtype=uint64
         Rounds, stored rounds, and the streams of decisions and replay.
     """
@@ -55,6 +59,8 @@ class OnlineNetwork:
         W *= np.sqrt(2 / (n_features + 1))
         first = np.log(initial_loss / (1 - initial_loss)) if is_log else initial_loss - 0.5
         V, b = np.zeros((n_actions, n_units), dtype=dtype), np.full(n_actions, first, dtype=dtype)
+        self.n_actions = n_actions
+        self.dtype = W.dtype
         self.hidden = hidden
         self.is_log = is_log
         self.rate = rate
@@ -77,19 +83,9 @@ class OnlineNetwork:
     def losses(self, X):
         """Return the predicted loss of every action, of shape (n, n_actions)."""
         W, _, V, _, b, _ = self._weights
-        out = np.empty((len(X), len(V)))
-        if len(X):
-            predicted_losses(
-                np.ascontiguousarray(X, dtype=W.dtype),
-                W,
-                V,
-                b,
-                self._moments,
-                float(self.counters[0]),
-                self.is_log,
-                self.normalize,
-                out,
-            )
+        out = np.empty((len(X), self.n_actions))
+        seen = float(self.counters[0])
+        predicted_losses(X, W, V, b, self._moments, seen, self.is_log, self.normalize, out)
         return out
 
     def learn(self, X, actions, losses):
@@ -101,11 +97,9 @@ class OnlineNetwork:
         self._play(X, actions, losses, True, proba, rule)
 
     def _play(self, X, actions, losses, draws, proba, rule):
-        if not len(X):
-            return
         self._reserve(min(int(self.counters[1]) + len(X), self.buffer_size))
         play(
-            np.ascontiguousarray(X, dtype=self._contexts.dtype),
+            X,
             actions,
             losses,
             draws,
@@ -123,6 +117,11 @@ class OnlineNetwork:
             self.normalize,
             *rule,
         )
+        if not all(np.isfinite(weights).all() for weights in self._weights[::2]):
+            raise ValueError(
+                f"The weights overflowed with a learning_rate of {self.rate}; fit anew with a "
+                "smaller one" + (" or normalize=True." if not self.normalize else ".")
+            )
 
     def _reserve(self, n):
         """Make room for n stored rounds; twice as much as there is, if that is allowed."""

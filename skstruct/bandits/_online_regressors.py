@@ -1,6 +1,7 @@
 """Any regressors with `partial_fit` as the model of `NeuralContextualBandit`."""
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,10 +13,14 @@ class OnlineRegressors:
 
     Parameters
     ----------
-    regressors : list of estimators
-        One for each action; a single one is fed the context with the one-hot action.
+    regressor : estimator
+        To be cloned, with random states of its own.
     n_actions : int
         Number of actions.
+    shared : bool
+        Whether a single clone is fed the context with the one-hot action, else one an action.
+    dtype : dtype
+        Of the contexts.
     n_replay, buffer_size : int
         Stored rounds learned again in a round, and stored at most.
     initial_loss : float
@@ -25,27 +30,36 @@ class OnlineRegressors:
 
     Attributes
     ----------
-    counters : ndarray of shape (4,), dtype=uint64
-        Rounds, stored rounds, and the streams of decisions and replay.
+    regressors : list of estimators
+        The clones.
+    counters : ndarray of shape (3,), dtype=uint64
+        Rounds, nothing, and the stream of decisions, as those of the network.
     """
 
-    def __init__(self, regressors, *, n_actions, n_replay, buffer_size, initial_loss, rng):
-        self.regressors = regressors
+    def __init__(
+        self, regressor, n_actions, *, shared, dtype, n_replay, buffer_size, initial_loss, rng
+    ):
+        self.regressors = [_seeded(regressor, rng) for _ in range(1 if shared else n_actions)]
         self.n_actions = n_actions
+        self.dtype = dtype
         self.n_replay = n_replay
         self.buffer_size = buffer_size if n_replay else 0
         self.initial_loss = initial_loss
-        self.counters = np.array([0, 0, rng.randint(2**31), 0], dtype=np.uint64)
+        self.counters = np.array([0, 0, rng.randint(2**31)], dtype=np.uint64)
         self._replay = np.random.default_rng(rng.randint(2**31))
         self._rounds = []  # stored
 
     def losses(self, X):
         """Return the predicted loss of every action, of shape (n, n_actions)."""
         columns = [self._predicted(X, action) for action in range(self.n_actions)]
-        return np.clip(np.column_stack(columns), 1e-6, 1 - 1e-6)
+        losses = np.column_stack(columns)
+        if not np.isfinite(losses).all():
+            raise ValueError("regressor predicts losses that are not finite; let it learn slower.")
+        return np.clip(losses, 1e-6, 1 - 1e-6)
 
     def learn(self, X, actions, losses):
         """Learn from rounds, each with some stored ones."""
+        X = X.copy()  # the caller may write his next contexts to it
         for x, action, loss in zip(X, actions, losses, strict=True):
             self._store((x, action, loss))
             drawn = self._replay.integers(max(len(self._rounds), 1), size=self.n_replay)
@@ -89,3 +103,8 @@ class OnlineRegressors:
             self._rounds.append(example)
         elif self.buffer_size:
             self._rounds[self._replay.integers(self.buffer_size)] = example
+
+
+def _seeded(regressor, rng):
+    names = [name for name in regressor.get_params() if name.split("__")[-1] == "random_state"]
+    return clone(regressor).set_params(**{name: rng.randint(2**31) for name in names})
