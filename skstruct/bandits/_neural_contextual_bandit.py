@@ -475,7 +475,8 @@ class NeuralContextualBandit(BaseEstimator):
 
     def _check_range(self):
         values = np.asarray(self.reward_range, dtype=float)
-        if values.shape != (2,) or not 0 < values[1] - values[0] < np.inf:
+        width = float(values[1]) - float(values[0]) if values.shape == (2,) else 0
+        if not 0 < width < np.inf:
             raise ValueError(
                 "reward_range must be two finite numbers, the least reward first, got "
                 f"{self.reward_range!r}."

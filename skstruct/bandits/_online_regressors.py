@@ -52,7 +52,7 @@ class OnlineRegressors:
     def losses(self, X):
         """Return the predicted loss of every action, of shape (n, n_actions)."""
         columns = [self._predicted(X, action) for action in range(self.n_actions)]
-        losses = np.column_stack(columns)
+        losses = np.column_stack(columns).astype(float, copy=False)
         if not np.isfinite(losses).all():
             raise ValueError("regressor predicts losses that are not finite; let it learn slower.")
         return np.clip(losses, 1e-6, 1 - 1e-6)
