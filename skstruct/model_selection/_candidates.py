@@ -13,16 +13,19 @@ def standardised(scores):
     if not finite.size or finite.min() == finite.max():
         return None
     z = winsorised(scores)
+    # A power of two changes no digit, and nothing overflows or vanishes in the squares.
+    z = np.ldexp(z, -np.frexp(np.abs(z).max())[1])
     return (z - z.mean()) / z.std()
 
 
 def winsorised(scores):
     """Return scores with failures (NaN) and those below med - 2 (best - med) raised to that."""
     finite = scores[np.isfinite(scores)]
-    best, median = finite.max(), np.median(finite)
+    with np.errstate(over="ignore"):
+        best, median = finite.max(), np.median(finite)
+        floor = max(median - 2 * (best - median), -np.finfo(float).max)
     # Where half of the results tie with the best, no spread is known and only failures move.
-    floor = median - 2 * (best - median) if best > median else finite.min()
-    return np.fmax(scores, floor)
+    return np.fmax(scores, floor if best > median else finite.min())
 
 
 def shifted_sobol(d, rng):

@@ -74,7 +74,7 @@ def test_no_model_while_all_scores_are_equal():
     assert sampler._n_fitted == 0
 
 
-def test_scores_are_winsorised_andstandardised():
+def test_scores_are_winsorised_and_standardised():
     scores = np.array([0.9, 0.8, 0.7, -1e9, np.nan])
     z = standardised(scores)
     assert z.mean() == pytest.approx(0)
@@ -82,6 +82,18 @@ def test_scores_are_winsorised_andstandardised():
     # The median of the finite scores is .75, the best .9: the floor is .45.
     raised = np.array([0.9, 0.8, 0.7, 0.45, 0.45])
     np.testing.assert_allclose(z, (raised - raised.mean()) / raised.std())
+
+
+@pytest.mark.parametrize("unit", [2.0**1021, 2.0**700, 2.0**-600, 2.0**-1060])
+def test_scores_of_any_unit_are_the_same_to_the_model(unit):
+    scores = np.array([1.5, 0.5, 0.25, -0.75, np.nan, -1.25])
+    np.testing.assert_array_equal(standardised(scores * unit), standardised(scores))
+
+
+def test_standardised_scores_are_finite_at_the_end_of_the_range():
+    z = standardised(np.array([1.7e308, -1.7e308, -1.7e308, np.nan]))
+    assert np.isfinite(z).all()
+    assert z[3] <= z[1] < z[0]
 
 
 def test_scores_of_a_plateau_keep_their_spread():
