@@ -47,8 +47,8 @@ def sor(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     Raises
     ------
     ValueError
-        If `omega` is not in (0, 2), the diagonal has a zero, shapes do not fit or values are not
-        finite.
+        If `omega` is not in (0, 2), the diagonal has a zero, shapes do not fit or values are
+        complex or not finite.
 
     Warns
     -----
@@ -89,9 +89,7 @@ def sor(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     left, one = omega / d, np.ones_like(d)
     lower = triangle(A.indptr[:-1], middle - 1, A.indices, A.data, left, one)
     upper = triangle(middle, A.indptr[1:], A.indices, A.data, left, one)
-    n_iter, converged = relax(
-        lower, upper, omega, left * b, 1 / (left * start), x, tol, int(maxiter)
-    )
+    n_iter, converged = relax(lower, upper, omega, left * b, 1 / (left * start), x, tol, maxiter)
     if not converged:
         warnings.warn(
             f"sor did not reach tol={tol} in maxiter={maxiter} sweeps with omega={omega}.",

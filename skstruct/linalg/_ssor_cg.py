@@ -54,12 +54,13 @@ def ssor_cg(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     ------
     ValueError
         If `omega` is not in (0, 2), the diagonal is not positive, `A` is found not to be positive
-        definite, shapes do not fit or values are not finite.
+        definite, shapes do not fit or values are complex or not finite.
 
     Warns
     -----
     ConvergenceWarning
-        If `maxiter` iterations did not suffice, as when `A` is not symmetric.
+        If `maxiter` iterations did not suffice, as when `A` is not symmetric, or if rounding left
+        no direction to go on with, as when `tol` is 0.
 
     See Also
     --------
@@ -106,17 +107,18 @@ def ssor_cg(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     e = (omega / unit) * side * (b if x0 is None else b - A @ x)
     x *= root / unit
     n_iter, converged, curvature = conjugate_gradients(
-        lower, upper, omega, root / omega, x, e, tol, int(maxiter)
+        lower, upper, omega, root / omega, x, e, tol, maxiter
     )
     x *= side * unit
-    if not curvature > 0:
+    if not curvature >= 0:
         raise ValueError(
-            "A must be positive definite: a direction p was found with p'Ap "
-            f"{'negative' if curvature < 0 else 'zero or not finite'}."
+            "A must be positive definite: in iteration "
+            f"{n_iter + 1} a direction p was found with a p'Ap that is negative or NaN."
         )
     if not converged:
         warnings.warn(
-            f"ssor_cg did not reach tol={tol} in maxiter={maxiter} iterations with omega={omega}.",
+            f"ssor_cg did not reach tol={tol} in {n_iter} iterations (maxiter={maxiter}) with "
+            f"omega={omega}.",
             ConvergenceWarning,
             stacklevel=2,
         )

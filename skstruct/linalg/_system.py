@@ -1,5 +1,7 @@
 """What a linear system must be to be solved by relaxation."""
 
+from operator import index
+
 import numpy as np
 from scipy import sparse
 
@@ -12,8 +14,11 @@ def check_system(A, b, omega, x0, tol, maxiter):
         raise ValueError(f"omega must be between 0 and 2, both excluded; got {omega!r}.")
     if not tol >= 0:
         raise ValueError(f"tol must not be negative, got {tol!r}.")
-    if maxiter < 0:
+    if index(maxiter) < 0:
         raise ValueError(f"maxiter must not be negative, got {maxiter!r}.")
+    for name, values in (("A", A), ("b", b), ("x0", x0)):
+        if np.iscomplexobj(values):
+            raise ValueError(f"{name} must be real, got complex numbers.")
     A = sparse.csr_array(A, dtype=np.float64)
     n = A.shape[0]
     if A.ndim != 2 or A.shape[1] != n or n == 0:

@@ -79,7 +79,7 @@ def test_first_iterates(solver, reference):
     x0 = np.ones(15)
     for maxiter in (1, 2, 3):
         expected, _ = reference(A.toarray(), b, 1.3, x0, 0.0, maxiter)
-        with pytest.warns(ConvergenceWarning, match=f"maxiter={maxiter} "):
+        with pytest.warns(ConvergenceWarning, match=f"maxiter={maxiter}"):
             x, n_iter = solver(A, b, 1.3, x0=x0, tol=0.0, maxiter=maxiter)
         assert n_iter == maxiter
         np.testing.assert_allclose(x, expected, rtol=1e-10)
@@ -179,6 +179,9 @@ def test_one_unknown():
         ({"omega": np.nan}, "got nan"),
         ({"tol": -1.0}, "tol must not be negative, got -1.0"),
         ({"maxiter": -1}, "maxiter must not be negative, got -1"),
+        ({"A": 1j * np.eye(2)}, "A must be real"),
+        ({"b": np.array([1, 1j])}, "b must be real"),
+        ({"A": np.ones(2)}, r"got shape \(2,\)"),
         ({"A": np.ones((2, 3))}, r"square matrix with at least one row, got shape \(2, 3\)"),
         ({"A": np.ones((0, 0))}, r"got shape \(0, 0\)"),
         ({"b": np.ones(3)}, r"b must have shape \(2,\) as A has, got \(3,\)"),
@@ -197,10 +200,23 @@ def test_bad_input(solver, change, message):
 def test_what_is_not_positive_definite():
     with pytest.raises(ValueError, match=r"positive diagonal, got -1\.0 in row 1"):
         ssor_cg(np.diag([1.0, -1.0]), np.ones(2))
-    with pytest.raises(ValueError, match=r"must be positive definite: .* negative"):
+    with pytest.raises(ValueError, match=r"must be positive definite: in iteration 1 .* negative"):
         ssor_cg(np.array([[1.0, 3.0], [3.0, 1.0]]), np.array([1.0, -1.0]))
 
 
 def test_what_does_not_converge():
     with pytest.warns(ConvergenceWarning, match="maxiter=3000 sweeps with omega=1.0"):
         assert sor(np.array([[1.0, 3.0], [3.0, 1.0]]), np.ones(2), maxiter=3000)[1] == 3000
+
+
+def test_rounding_ends_conjugate_gradients_at_last():
+    A, b = laplacian(4, 3), np.ones(12)
+    with pytest.warns(ConvergenceWarning, match=r"did not reach tol=0 in \d+ iterations"):
+        x, _ = ssor_cg(A, b, tol=0)
+    np.testing.assert_allclose(A @ x, b, rtol=1e-12)
+
+
+def test_maxiter_is_an_integer():
+    for solver in SOLVERS:
+        with pytest.raises(TypeError):
+            solver(np.eye(2), np.ones(2), maxiter=1.5)
