@@ -6,7 +6,8 @@ start      n1 = max(4, 2 (d + 1)) points at level 0, the best half of them at le
 model      one Gaussian process of all levels (AR(1) co-kriging, `_ar1.py`) on winsorised scores
 point      the candidate x with the largest expected improvement of the top level; candidates are
            384 random ones, 255 moves around the 5 points with the highest posterior mean, and
-           these points, so that what was only tried cheaply can be promoted
+           these points, so that what was only tried cheaply can be promoted; what was tried at
+           the top is not tried again below
 level      that with the largest reduction of the top's variance at x per cost,
            cov(y_top(x), y_t(x))^2 / ((var y_t(x) + noise_t) c_t): small where t has been tried
 guards     If a process of the top results alone predicts each of them from the others better than
@@ -276,6 +277,8 @@ class MultiFidelitySampler(Sampler):
         top_only = self._trust_alone or self._is_top_due()
         for i in np.argsort(-improvement, kind="stable"):
             u = tuple(candidates[i].tolist())
+            if (u, self._top) in self._asked:
+                continue
             for t in [self._top] if top_only else self._by_use(candidates[i], levels):
                 if (u, t) not in self._asked:
                     return u, t

@@ -118,7 +118,7 @@ def test_useless_levels_are_left_out_of_the_model():
 @pytest.mark.parametrize("share", [0.0, 0.8, 1.0])
 def test_share_of_the_cost_at_the_top(share):
     core = make_core({str(j): stats.uniform() for j in range(4)}, min_top_share=share)
-    proposals = play(core, tilted, 60)
+    proposals = play(core, tilted, 40)
     n_init = core.samplers[0].n_init
     if share == 1:
         assert all(p.level is None for p in proposals[n_init:])
@@ -154,6 +154,16 @@ def test_no_trial_twice_and_an_end():
         core.tell(TrialResult(proposal, tilted(proposal)))
     assert len(set(proposals)) == len(proposals)
     assert sum(p.level is None for p in proposals) == 8
+
+
+def test_what_was_tried_in_full_is_not_tried_cheaply():
+    core = make_core({"depth": list(range(5)), "width": list(range(5))})
+    n_start = core.samplers[0].n_init
+    proposals = play(core, tilted, 40)
+    full = {proposal.u for proposal in proposals[:n_start] if proposal.level is None}
+    for proposal in proposals[n_start:]:
+        assert proposal.u not in full
+        full |= {proposal.u} if proposal.level is None else set()
 
 
 def test_a_space_of_one_point():
