@@ -7,6 +7,9 @@ over the more the narrower the interval is (g = growth). Neighbours that differ 
 D m / 3 over an interval of m arms, and m falls by a third, so N m^2 falls slowly: the last phase
 decides, and the error falls as exp(-n D^2 / sigma^2), however large the grid.
 
+A line that is too long for its budget is searched on every s-th arm, with the least s for which
+each phase can pull its new probes once: to drop a third unseen is to search blindly.
+
 Where means tie, as they do on a plateau, the arm nearest to the centre leads: a search does not
 wander off to the edge of what is equally good.
 
@@ -90,20 +93,45 @@ class PlayOff:
         self.arms = [self.arms[i] for i in order[:n_stay]]
 
 
-def phase_ends(length, budget, n_probes, growth):
-    """Return how many pulls of a line are spent at the end of each phase, a list of int."""
+def phase_lengths(length):
+    """Return how many arms of a line are left in each phase."""
     lengths = [length]
     while lengths[-1] > 3:
         lengths.append(lengths[-1] - (lengths[-1] - 1) // 3)
+    return lengths
+
+
+def new_probes(lengths, n_probes):
+    """Return how many arms each phase pulls at least that those before it have not pulled."""
+    if len(lengths) == 1:
+        return np.array(lengths, dtype=float)
+    inner = np.full(len(lengths) - 2, 2.0)
+    return np.array([n_probes, *inner, 1 if n_probes == 4 else 3], dtype=float)
+
+
+def affordable_stride(lo, hi, budget, n_probes):
+    """Return the least stride with which every phase of lo..hi can pull its probes once.
+
+    A line that is longer than its budget can search is searched on every second arm, or third,
+    and so on; the one at 0 is always among them.
+    """
+    for stride in range(1, hi - lo + 1):
+        lengths = phase_lengths(hi // stride - -(-lo // stride) + 1)
+        if new_probes(lengths, n_probes).sum() <= budget:
+            return stride
+    return hi - lo + 1
+
+
+def phase_ends(length, budget, n_probes, growth):
+    """Return how many pulls of a line are spent at the end of each phase, a list of int."""
+    lengths = phase_lengths(length)
     least = np.full(len(lengths), float(n_probes))
     least[-1] = lengths[-1]
-    spare = budget - least.sum()
-    if spare > 0:
-        logs = math.log(growth) * np.arange(len(lengths))
-        weights = np.exp(logs - logs.max())
-        shares = least + spare * weights / weights.sum()
-    else:
-        shares = least * budget / least.sum()
+    if budget <= least.sum():
+        least = new_probes(lengths, n_probes)
+    logs = math.log(growth) * np.arange(len(lengths))
+    weights = np.exp(logs - logs.max())
+    shares = least + (budget - least.sum()) * weights / weights.sum()
     return np.rint(np.cumsum(shares)).astype(int).tolist()
 
 

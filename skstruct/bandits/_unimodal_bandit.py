@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skstruct._validation import Interval, Options, _fit_context
-from skstruct.bandits._line_elimination import Line, PlayOff, water_fill
+from skstruct.bandits._line_elimination import Line, PlayOff, affordable_stride, water_fill
 
 
 class UnimodalBandit(BaseEstimator):
@@ -320,8 +320,12 @@ class UnimodalBandit(BaseEstimator):
                 line, reach = self._lines.popleft()
                 share = (self._left - (self._reserve or 0)) // (len(self._lines) + 1)
                 lo, hi = self._extent(line, reach)
+                stride = 1  # what is left over goes to the arms around the best one
+                if self._before_sweep is None:
+                    stride = affordable_stride(lo, hi, share, self.n_probes)
+                lo, hi = -(-lo // stride), hi // stride
                 if lo < hi and share > 0:
-                    step = sum(sign * self._strides[i] for i, sign in line.items())
+                    step = stride * sum(sign * self._strides[i] for i, sign in line.items())
                     return Line(self._best, step, lo, hi, share, self.n_probes, self.growth)
             elif self._reserve is not None:
                 self._reserve = None

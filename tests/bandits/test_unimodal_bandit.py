@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skstruct.bandits import UnimodalBandit
-from skstruct.bandits._line_elimination import phase_ends, water_fill
+from skstruct.bandits._line_elimination import (
+    affordable_stride,
+    new_probes,
+    phase_ends,
+    phase_lengths,
+    water_fill,
+)
 
 
 def naive_water_fill(counts, n_pulls, most):
@@ -38,6 +44,7 @@ def test_water_fill(counts, n_pulls, most):
 
 @given(st.integers(1, 10**6), st.integers(1, 10**4), st.sampled_from([2, 4]), st.floats(0.1, 9))
 def test_phases_spend_the_budget(length, budget, n_probes, growth):
+    budget = max(budget, int(new_probes(phase_lengths(length), n_probes).sum()))
     ends = phase_ends(length, budget, n_probes, growth)
     assert ends[-1] == budget
     shares = np.diff([0, *ends])
@@ -50,6 +57,25 @@ def test_phases_spend_the_budget(length, budget, n_probes, growth):
     if budget >= n_probes * n_phases:
         assert shares[:-1].min(initial=n_probes) >= n_probes - 1  # rounding may cost one
         assert shares[-1] >= 1
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 60), st.sampled_from([2, 4]))
+def test_a_line_is_as_fine_as_its_budget_can_search(below, above, budget, n_probes):
+    def cost(stride):
+        return new_probes(phase_lengths(above // stride + below // stride + 1), n_probes).sum()
+
+    stride = affordable_stride(-below, above, budget, n_probes)
+    strides = range(1, below + above + 1)
+    affordable = [s for s in strides if cost(s) <= budget]
+    assert stride == min(affordable, default=below + above + 1)
+
+
+@pytest.mark.parametrize("budget", [12, 25, 50])
+def test_few_pulls_on_a_plain_with_a_hill_do_not_leave_the_hill(budget):
+    def pull(arm, k):  # a hill of 9 x 9 arms around the middle of 31 x 31, a plain elsewhere
+        return max(0.0, 1.0 - max(abs(arm[0] - 16), abs(arm[1] - 14)) / 5)
+
+    assert UnimodalBandit((31, 31), budget).run(pull).best_mean_ > 0.5
 
 
 grids = st.one_of(st.integers(1, 60), st.lists(st.integers(1, 20), min_size=1, max_size=3))

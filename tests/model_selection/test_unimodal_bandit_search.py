@@ -29,7 +29,7 @@ GRID = {"a": list(range(12)), "b": list(range(20, 0, -1))}
 
 
 def search(estimator=None, grid=GRID, **params):
-    params = {"n_fits": 60, "cv": 3, "random_state": 0, **params}
+    params = {"n_fits": 100, "cv": 3, "random_state": 0, **params}
     return UnimodalBanditSearchCV(estimator or Surface(), grid, **params)
 
 
@@ -43,7 +43,7 @@ def test_it_is_the_bandit_with_splits_for_pulls():
         model = Surface(values[0][arm[0]], values[1][arm[1]]).fit(X[train], Y[train])
         return model.score(X[test], Y[test])
 
-    bandit = UnimodalBandit((12, 20), 60).run(pull)
+    bandit = UnimodalBandit((12, 20), 100).run(pull)
     np.testing.assert_array_equal(fitted.n_pulls_, bandit.n_pulls_)
     assert fitted.bandit_.history_ == bandit.history_
     assert fitted.best_score_ == pytest.approx(bandit.best_mean_)
@@ -53,12 +53,12 @@ def test_it_is_the_bandit_with_splits_for_pulls():
 def test_what_is_reported():
     fitted = search().fit(X, Y)
     assert fitted.best_params_ == BEST
-    assert fitted.n_fits_ == 60 == len(fitted.trials_) == fitted.n_pulls_.sum()
+    assert fitted.n_fits_ == 100 == len(fitted.trials_) == fitted.n_pulls_.sum()
     table = fitted.cv_results_
     n_rows = len(table["params"])
     assert n_rows == np.count_nonzero(fitted.n_pulls_)
     assert all(len(column) == n_rows for column in table.values())
-    assert table["n_splits"].sum() == 60
+    assert table["n_splits"].sum() == 100
     assert table["params"][fitted.best_index_] == BEST
     for row, params in enumerate(table["params"]):
         assert (table["param_a"][row], table["param_b"][row]) == (params["a"], params["b"])
@@ -72,7 +72,7 @@ def test_what_is_reported():
     assert fitted.best_estimator_.get_params()["a"] == 9
     assert fitted.predict(X[:2]).tolist() == [0, 0]
     assert pickle.loads(pickle.dumps(fitted)).best_params_ == BEST
-    assert len(fitted.results_frame()) == 60
+    assert len(fitted.results_frame()) == 100
     assert "<svg" in fitted.report().html
 
 
@@ -95,7 +95,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, n_done):
     with pytest.warns(UserWarning, match="was begun with the estimator"):
         again = search(Surface(log=str(log)), journal=journal, refit=False).fit(X, Y)
     assert again.n_resumed_ == n_done
-    assert n_lines(log) == 61  # the one that was interrupted ran twice
+    assert n_lines(log) == 101  # the one that was interrupted ran twice
     assert rows(again) == rows(undisturbed)
     assert again.bandit_.history_ == undisturbed.bandit_.history_
     assert again.best_params_ == undisturbed.best_params_
@@ -130,7 +130,7 @@ def test_an_axis_of_one_value_and_a_start():
     assert first["b"] == 3
     everything = search(grid={"a": [9]}).fit(X, Y)
     assert everything.best_params_ == {"a": 9}
-    assert everything.n_pulls_.tolist() == [60]
+    assert everything.n_pulls_.tolist() == [100]
 
 
 def test_values_may_be_anything_in_order():
@@ -153,7 +153,7 @@ def test_fits_that_fail_count_as_the_worst():
     assert table["rank_test_score"][failed].min() > table["rank_test_score"][~failed].max()
     with pytest.raises(ValueError, match="a is too great"):
         search(Surface(fail_above=9), error_score="raise").fit(X, Y)
-    with pytest.raises(ValueError, match="All the 60 trials failed"):
+    with pytest.raises(ValueError, match="All the 100 trials failed"):
         search(Surface(fail_above=-1)).fit(X, Y)
 
 
