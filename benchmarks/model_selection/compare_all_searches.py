@@ -52,6 +52,7 @@ DATA = {
 BUDGETS = (25, 50, 100, 200)  # fits
 N_FOLDS = 5
 N_SPLITS = 20  # of the judge
+MOST_ROWS = 1000  # every second of the digits
 RANGES = {"C": (1e-2, 1e4), "gamma": (1e-6, 1e1)}
 
 
@@ -134,6 +135,8 @@ SEARCHES = {
 def measure(data, seed, budgets, searches):
     """Yield a row for each search and budget."""
     X, y = DATA[data](return_X_y=True)
+    every = -(-len(X) // MOST_ROWS)
+    X, y = X[::every], y[::every]
     is_classified = data != "diabetes"
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y if is_classified else None, random_state=seed
@@ -145,9 +148,9 @@ def measure(data, seed, budgets, searches):
     for n_fits in budgets:
         for search_name in searches:
             search = SEARCHES[search_name](estimator, name, n_fits, seed)
-            begin = time.perf_counter()
+            begin = time.process_time()
             search.fit(X, y)
-            seconds = time.perf_counter() - begin
+            seconds = time.process_time() - begin
             chosen = clone(estimator).set_params(**search.best_params_)
             yield {
                 "data": data,
@@ -187,7 +190,7 @@ def draw(table, path):
         left.plot(fits, regret, style, ms=4, label=name)
         right.plot(seconds, regret, style, ms=4)
     left.set(xscale="log", yscale="log", xlabel="fits", ylabel="mean regret of the choice")
-    right.set(xscale="log", xlabel="seconds")
+    right.set(xscale="log", xlabel="CPU seconds")
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
 
@@ -216,7 +219,7 @@ def main():
             rows += measure(data, seed, args.budgets, args.searches)
         print(data, f"{time.process_time():.0f} s", flush=True)
     table = regrets(rows)
-    header = ["search", "fits", "regret", "held-out score", "seconds"]
+    header = ["search", "fits", "regret", "held-out score", "CPU seconds"]
     lines = [
         [name, n, f"{regret:.4f}", f"{held_out:.4f}", f"{seconds:.2f}"]
         for (name, n), (regret, held_out, seconds) in sorted(table.items())
