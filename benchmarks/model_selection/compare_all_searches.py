@@ -122,7 +122,7 @@ class TPE:
 SEARCHES = {
     "RisingBanditSearchCV": partial(trials, RisingBanditSearchCV),
     "RandomDecompositionSearchCV": partial(trials, RandomDecompositionSearchCV),
-    "MultiFidelitySearchCV": partial(trials, MultiFidelitySearchCV),
+    "MultiFidelitySearchCV": partial(trials, MultiFidelitySearchCV, n_levels=2),  # iris is small
     "UnimodalBanditSearchCV": unimodal,
     "ConsensusSearchCV": consensus,
     "RandomizedSearchCV": partial(trials, RandomizedSearchCV),
