@@ -54,10 +54,10 @@ SKSTRUCT_CLONES static void skstruct_ssor_backward(ptrdiff_t n, const int *start
     }
 }
 
-/* q with (I + L) q = p - (2 - omega) t, then w = q + t and z = (I + L) w; returns p'w. */
+/* q with (I + L) q = p - (2 - omega) t, then z = (I + L) (q + t); returns p'(q + t). */
 SKSTRUCT_CLONES static double skstruct_ssor_forward(ptrdiff_t n, double omega,
     const int *start, const int *column, const double *value, const double *p, const double *t,
-    double *q, double *w, double *z)
+    double *q, double *z)
 {
     double product = 0;
     for (ptrdiff_t i = 0; i < n; ++i) {
@@ -68,23 +68,22 @@ SKSTRUCT_CLONES static double skstruct_ssor_forward(ptrdiff_t n, double omega,
             s -= value[k] * q[column[k]];
         }
         q[i] = s;
-        w[i] = s + t[i];
         z[i] = u;
-        product += p[i] * w[i];
+        product += p[i] * (s + t[i]);
     }
     return product;
 }
 
-/* x += a t, r -= a w, e -= a z; rho = r'r; returns sum_i (scale_i e_i)^2. */
+/* x += a t, r -= a (q + t), e -= a z; rho = r'r; returns sum_i (scale_i e_i)^2. */
 SKSTRUCT_CLONES static double skstruct_ssor_step(ptrdiff_t n, double a, const double *t,
-    const double *w, const double *z, const double *scale, double *x, double *r, double *e,
+    const double *q, const double *z, const double *scale, double *x, double *r, double *e,
     double *rho)
 {
     double square = 0, norm = 0;
 #pragma omp simd reduction(+ : square, norm)
     for (ptrdiff_t i = 0; i < n; ++i) {
         x[i] += a * t[i];
-        r[i] -= a * w[i];
+        r[i] -= a * (q[i] + t[i]);
         e[i] -= a * z[i];
         square += r[i] * r[i];
         norm += scale[i] * e[i] * (scale[i] * e[i]);

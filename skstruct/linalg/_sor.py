@@ -63,7 +63,7 @@ def sor(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     Notes
     -----
     A sweep takes O(nnz) time, as much as a product with `A`, and its residual nothing more. Memory
-    is that of `A` and five vectors.
+    is that of another `A` and eight vectors.
 
     References
     ----------

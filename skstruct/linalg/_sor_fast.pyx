@@ -24,9 +24,9 @@ cdef extern from "sor.h":
         double beta, double *p, double *t) noexcept nogil
     double skstruct_ssor_forward(
         Py_ssize_t n, double omega, const int *start, const int *column, const double *value,
-        const double *p, const double *t, double *q, double *w, double *z) noexcept nogil
+        const double *p, const double *t, double *q, double *z) noexcept nogil
     double skstruct_ssor_step(
-        Py_ssize_t n, double a, const double *t, const double *w, const double *z,
+        Py_ssize_t n, double a, const double *t, const double *q, const double *z,
         const double *scale, double *x, double *r, double *e, double *rho) noexcept nogil
 
 
@@ -96,22 +96,22 @@ def conjugate_gradients(lower, upper, double omega, const double[::1] scale, dou
     cdef const int[::1] u_start = upper[0], u_column = upper[1]
     cdef const double[::1] l_value = lower[2], u_value = upper[2]
     cdef Py_ssize_t n = x.shape[0], n_iter = 0
-    cdef double[:, ::1] work = np.zeros((6, n))
-    cdef double[::1] p = work[0], t = work[1], q = work[2], w = work[3], z = work[4], r = work[5]
+    cdef double[:, ::1] work = np.zeros((5, n))
+    cdef double[::1] p = work[0], t = work[1], q = work[2], z = work[3], r = work[4]
     cdef double norm, rho, rho_before, beta = 0, product = 1
     with nogil:
         skstruct_ssor_forward(n, omega, &l_start[0], &l_column[0], &l_value[0], &e[0], &t[0],
-                              &r[0], &w[0], &z[0])  # r = T^-1 e
-        norm = skstruct_ssor_step(n, 0, &t[0], &w[0], &z[0], &scale[0], &x[0], &r[0], &e[0], &rho)
+                              &r[0], &z[0])  # r = T^-1 e
+        norm = skstruct_ssor_step(n, 0, &t[0], &q[0], &z[0], &scale[0], &x[0], &r[0], &e[0], &rho)
         while n_iter < maxiter and not norm <= tol * tol:
             skstruct_ssor_backward(n, &u_start[0], &u_column[0], &u_value[0], &r[0], beta, &p[0],
                                    &t[0])
             product = skstruct_ssor_forward(n, omega, &l_start[0], &l_column[0], &l_value[0],
-                                            &p[0], &t[0], &q[0], &w[0], &z[0])
+                                            &p[0], &t[0], &q[0], &z[0])
             if not product > 0:
                 break
             rho_before = rho
-            norm = skstruct_ssor_step(n, rho / product, &t[0], &w[0], &z[0], &scale[0], &x[0],
+            norm = skstruct_ssor_step(n, rho / product, &t[0], &q[0], &z[0], &scale[0], &x[0],
                                       &r[0], &e[0], &rho)
             beta = rho / rho_before
             n_iter += 1

@@ -72,7 +72,7 @@ def ssor_cg(A, b, omega=1.0, *, x0=None, tol=1e-8, maxiter=10_000):
     -----
     An iteration takes O(nnz) time, as much as a product with `A`: each entry off the diagonal is
     read once, for the preconditioner, the product and the residual together. Memory is that of
-    `A` and eight vectors.
+    another `A` and a dozen vectors.
 
     The residual is the one that conjugate gradients update; for `tol` near the rounding errors of
     `A x` it is smaller than the true one.
