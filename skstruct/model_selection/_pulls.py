@@ -10,10 +10,13 @@ import math
 from abc import abstractmethod
 from numbers import Integral
 
+import numpy as np
+
 from skstruct._validation import Interval
 from skstruct.model_selection._base import BaseEngineSearchCV
 from skstruct.model_selection._core import WAIT, Proposal
 from skstruct.model_selection._folds import repeated_folds
+from skstruct.model_selection._space import Space
 
 
 class BatchCore:
@@ -70,6 +73,15 @@ class BatchCore:
         if not self._batch and not self.learner.done:
             self._batch = [Proposal(0, point, split=k) for point, k in self.learner.ask()]
             self._scores = [None] * len(self._batch)
+
+
+def axis(name, entry, n_values):
+    """Return values of a parameter in order: those of a sequence, or quantiles, ascending."""
+    if not hasattr(entry, "rvs"):
+        return entry
+    space = Space({name: entry})
+    quantiles = (np.arange(n_values) + 0.5) / n_values
+    return list(dict.fromkeys(space.decode((u,))[name] for u in quantiles))
 
 
 class BasePullSearchCV(BaseEngineSearchCV):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skstruct._validation import Interval
@@ -17,10 +18,11 @@ from skstruct.bandits import NoisyBinarySearch
 from skstruct.model_selection._core import Proposal
 from skstruct.model_selection._engine_docs import with_engine_docs
 from skstruct.model_selection._pull_results import pull_results
-from skstruct.model_selection._pulls import BasePullSearchCV
+from skstruct.model_selection._pulls import BasePullSearchCV, axis
 from skstruct.model_selection._worker import Job
 
 _TRAIN_SIZE = "train_size"
+_N_VALUES = 31  # of a distribution
 
 
 @with_engine_docs
@@ -221,22 +223,50 @@ class ThresholdSearchCV(BasePullSearchCV):
 
     @classmethod
     def for_table(cls, estimator, distributions, *, n_trials, n_folds, **settings):
-        """Refuse: what is good enough is not known beforehand.
+        """Make a search of the usual size; the command ``skstruct tune`` does it so.
 
         Parameters
         ----------
-        estimator, distributions, n_trials, n_folds, **settings
-            As other searches take them.
+        estimator : estimator
+            To search.
+        distributions : dict
+            From names of parameters to sequences of values or distributions. Those of one value
+            are set on the estimator; the others, but one, stay as it has them.
+        n_trials : int
+            Number of candidates that a search on all folds could try.
+        n_folds : int
+            Number of folds that `cv` makes.
+        **settings : dict
+            Parameters of the constructor. `param_name` and `target` have to be there; the last
+            part of a name in `distributions` will do. `param_values` are by default the sequence
+            that is there, or quantiles of the distribution, ascending.
+
+        Returns
+        -------
+        search : ThresholdSearchCV
+            With as many fits as are planned for `delta`, but no more than those trials would take.
 
         Raises
         ------
         ValueError
-            Always.
+            If a setting is missing, or `param_name` is of none or several of `distributions`.
         """
-        raise ValueError(
-            f"{cls.__name__} looks for the smallest value of one parameter that reaches a target, "
-            "not for the best of a space; call it with both."
-        )
+        if missing := [name for name in ("param_name", "target") if name not in settings]:
+            raise ValueError(
+                f"{cls.__name__} looks for the smallest value of one parameter that reaches a "
+                f"target: {' and '.join(missing)} must be given."
+            )
+        name = _full_name(settings.pop("param_name"), list(distributions))
+        constants = {
+            key: entry[0]
+            for key, entry in distributions.items()
+            if not hasattr(entry, "rvs") and len(entry) == 1
+        }
+        settings.setdefault("param_values", axis(name, distributions[name], _N_VALUES))
+        search = cls(clone(estimator).set_params(**constants), name, **settings)
+        if search.n_fits is None:
+            search.n_fits = min(search.n_iter, n_trials * n_folds)
+        return search
 
     @property
     def n_iter(self):
@@ -332,9 +362,27 @@ class ThresholdSearchCV(BasePullSearchCV):
         self.best_value_ = self.best_params_[self.param_name]
         self.best_score_ = results["mean_test_score"][self.best_index_]
 
+    def _findings(self):
+        low, high = ("beyond the last" if v is None else v for v in self.credible_values_)
+        found = self.best_value_ if self.found_ else "none of them"
+        rows = [(self.param_name, self.target, self.prob, found, f"{low} to {high}")]
+        header = ["parameter", "target", "reached with probability", "from", "credible"]
+        return [("Threshold", header, rows)]
+
     def _refit(self, *args):
         if self.found_ and self.param_name != _TRAIN_SIZE:
             super()._refit(*args)
+
+
+def _full_name(given, names):
+    """Return the name that is given, or the only one whose last part it is."""
+    fitting = [name for name in names if given in (name, name.rpartition("__")[2])]
+    if len(fitting) != 1:
+        raise ValueError(
+            f"param_name must be one of {', '.join(names)}, or the last part of one alone; got "
+            f"{given!r}."
+        )
+    return fitting[0]
 
 
 class ThresholdLearner:

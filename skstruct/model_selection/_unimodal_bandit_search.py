@@ -15,7 +15,7 @@ from skstruct.bandits import UnimodalBandit
 from skstruct.model_selection._engine_docs import with_engine_docs
 from skstruct.model_selection._folds import CycledFolds
 from skstruct.model_selection._pull_results import pull_results
-from skstruct.model_selection._pulls import BasePullSearchCV, BatchCore
+from skstruct.model_selection._pulls import BasePullSearchCV, BatchCore, axis
 from skstruct.model_selection._space import Space
 
 _MOST_AXES = 3
@@ -216,7 +216,7 @@ class UnimodalBanditSearchCV(BasePullSearchCV):
         -------
         search : object
         """
-        grid = {name: _axis(name, entry) for name, entry in distributions.items()}
+        grid = {name: axis(name, entry, _TABLE_VALUES) for name, entry in distributions.items()}
         return cls(estimator, grid, **{"n_fits": n_trials * n_folds, **settings})
 
     @property
@@ -332,12 +332,3 @@ class GridLearner:
 
 def _shape(grid):
     return tuple(len(values) for values in grid.values())
-
-
-def _axis(name, entry):
-    """Return values in the order of the quantiles, the given ones of a sequence."""
-    if not hasattr(entry, "rvs"):
-        return entry
-    space = Space({name: entry})
-    quantiles = (np.arange(_TABLE_VALUES) + 0.5) / _TABLE_VALUES
-    return list(dict.fromkeys(space.decode((u,))[name] for u in quantiles))

@@ -6,12 +6,15 @@ import joblib
 import numpy as np
 import pytest
 from pull_hooks import Learnable
+from scipy.stats import uniform
 from search_hooks import n_lines, rows
 from sklearn.datasets import load_digits
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skstruct.bandits import NoisyBinarySearch
 from skstruct.model_selection import ThresholdSearchCV
@@ -205,6 +208,58 @@ def test_digits_need_few_samples():
     assert fraction(int(fitted.best_value_ * 0.6)) < 0.5 < fraction(int(fitted.best_value_ * 1.6))
 
 
-def test_it_is_no_search_of_a_space():
-    with pytest.raises(ValueError, match="smallest value of one parameter"):
-        ThresholdSearchCV.for_table(Learnable(), {"x": VALUES}, n_trials=9, n_folds=3, cv=3)
+SPACE = {
+    "learnable__x": uniform(10, 100),
+    "learnable__log": [None],
+    "learnable__stop_at": [None, 9],
+    "steps__x": [1, 2],
+}
+
+
+def for_table(**settings):
+    model = make_pipeline(StandardScaler(), Learnable(log="log", stop_at=3))
+    settings = {"target": 0.9, **settings}
+    return ThresholdSearchCV.for_table(model, SPACE, n_trials=9, n_folds=3, cv=3, **settings)
+
+
+def test_for_table_takes_the_quantiles_of_one_parameter():
+    made = for_table(param_name="learnable__x")
+    assert made.param_name == "learnable__x"
+    np.testing.assert_allclose(np.diff(made.param_values), 100 / 31)
+    np.testing.assert_allclose(np.mean(made.param_values), 60)
+    assert made.estimator[-1].get_params()["log"] is None  # the only value of the space
+    assert made.estimator[-1].stop_at == 3
+    assert made.n_fits == 27
+    many = {"n_trials": 999, "n_folds": 9, "target": 0.9, "param_name": "x"}
+    planned = ThresholdSearchCV.for_table(Learnable(), {"x": uniform()}, **many)
+    assert planned.n_fits == planned.set_params(n_fits=None).n_iter < 999
+
+
+def test_for_table_takes_what_is_given():
+    made = for_table(param_name="stop_at", n_fits=5)
+    assert (made.param_name, made.param_values) == ("learnable__stop_at", [None, 9])
+    assert made.n_fits == 5
+    assert for_table(param_name="log", param_values=[1, 2]).param_values == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"target": 0.9}, "param_name must be given"),
+        ({}, "smallest value of one parameter .* param_name and target must be given"),
+        ({"target": 0.9, "param_name": "x"}, "last part of one alone; got 'x'"),
+        ({"target": 0.9, "param_name": "C"}, "must be one of learnable__x, .*; got 'C'"),
+    ],
+)
+def test_for_table_needs_a_parameter_and_a_target(settings, told):
+    with pytest.raises(ValueError, match=told):
+        ThresholdSearchCV.for_table(Learnable(), SPACE, n_trials=9, n_folds=3, **settings)
+
+
+def test_the_report_tells_the_threshold():
+    page = search(values=VALUES[40:80]).fit(X, Y).report().html
+    assert "<h2>Threshold</h2>" in page
+    with pytest.warns(UserWarning, match="No value"):
+        page = search(values=VALUES[:8], target=99.0).fit(X, Y).report().html
+    assert "No candidate is good enough" in page
+    assert "<td>none of them</td>" in page
