@@ -52,6 +52,12 @@ def arm_color(arms, name):
     return ARM_COLORS[list(arms).index(name) % len(ARM_COLORS)]
 
 
+def best_of(trials):
+    """The best trial: of those that may win if there are any; None if none has a score."""
+    done = [trial for trial in trials if trial["score"] is not None]
+    return max(done, key=lambda trial: (trial["contends"], trial["score"]), default=None)
+
+
 def history(trials, arms, baseline, scoring):
     """Every score when it came, the best so far, and what knows nothing of the columns."""
     done = [trial for trial in trials if trial["score"] is not None]
@@ -73,9 +79,9 @@ def history(trials, arms, baseline, scoring):
             color = arm_color(arms, name)
             upper.scatter(x[mine & ~below], y[mine & ~below], s=22, color=color, label=name)
             upper.scatter(x[below], np.full(below.sum(), low), s=22, marker="v", color=color)
-        whole = [trial["level"] is None and trial["split"] is None for trial in done]
-        best = np.maximum.accumulate(y[whole])
-        upper.step(x[whole], best, where="post", color=INK, linewidth=1.6)
+        contends = [trial["contends"] for trial in done]
+        best = np.maximum.accumulate(y[contends])
+        upper.step(x[contends], best, where="post", color=INK, linewidth=1.6)
         upper.set_ylim(low - 0.04 * (high - low), high + 0.06 * (high - low))
         upper.set_xlim(0, 1.02 * x.max())
         upper.set_ylabel(scoring)
@@ -124,8 +130,8 @@ def budget(trials, arms, dropped):
             axes.scatter(bad, [row] * len(bad), s=12, marker="o", facecolor="none", color=color)
             if dropped.get(name) is not None:
                 axes.scatter(dropped[name], row, s=34, marker="x", linewidth=1.8, color=INK)
-            scores = [trial["score"] for trial in mine if trial["score"] is not None]
-            told = f"{len(mine)} trials, {_text.number(max(scores))}" if scores else "no score"
+            best = best_of(mine)
+            told = f"{len(mine)} trials, {_text.number(best['score'])}" if best else "no score"
             axes.annotate(
                 told, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5
             )
@@ -144,13 +150,15 @@ def slices(trials, arms, name, scoring):
     if not names:
         return None
     scores = np.array([trial["score"] for trial in done])
+    best = done.index(best_of(done))
     low, high = _score_range(scores)
     n_columns = min(3, len(names))
     n_rows = -(-len(names) // n_columns)
     with _figure(0.35 + 1.6 * n_rows) as figure:
         grid = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
         for axes, key in zip(grid.flat, names, strict=False):
-            _slice(axes, [t["params"][key] for t in done], scores, low, arm_color(arms, name))
+            values = [trial["params"][key] for trial in done]
+            _slice(axes, values, scores, best, low, arm_color(arms, name))
             axes.set_xlabel(_text.short(key))
             axes.set_ylim(low - 0.06 * (high - low), high + 0.08 * (high - low))
         for axes in grid.flat[len(names) :]:
@@ -160,9 +168,8 @@ def slices(trials, arms, name, scoring):
         return _svg(figure, f"slices-{name}")
 
 
-def _slice(axes, values, scores, low, color):
+def _slice(axes, values, scores, best, low, color):
     x, ticks = _positions(values)
-    best = int(np.argmax(scores))
     y = np.maximum(scores, low)
     axes.scatter(x, y, s=16, color=color, alpha=0.75, linewidth=0)
     axes.scatter(x[best], y[best], s=60, facecolor="none", edgecolor=INK, linewidth=1.6)

@@ -37,7 +37,12 @@ def summarize(plan, search):
     """The `Outcome` of a fitted search."""
     names = list(plan.arms)
     trials = [
-        {**trial, "arm_name": names[trial["arm"]], "params": _searched(trial["params"])}
+        {
+            **trial,
+            "arm_name": names[trial["arm"]],
+            "params": _searched(trial["params"]),
+            "contends": search._contends(trial),
+        }
         for trial in search.trials_
     ]
     for trial in trials:

@@ -32,12 +32,15 @@ class Progress:
         Trials in all, if that is known.
     seconds : float or None
         Time budget.
+    contends : callable
+        Tells of a trial, a dict of `read_journal`, whether it may be the best.
     """
 
-    def __init__(self, journal, arms, *, n_trials, seconds):
+    def __init__(self, journal, arms, *, n_trials, seconds, contends):
         self.journal = journal
         self.n_trials = n_trials
         self.seconds = seconds
+        self.contends = contends
         self.n_resumed = 0
         self.n_failed = 0
         self.best = None
@@ -90,8 +93,8 @@ class Progress:
     def _take_in(self, trial):
         name = self._names[trial["arm"]]
         score = trial["score"] if trial["state"] == "COMPLETE" else None
-        is_whole = score is not None and trial["level"] is None
-        is_best = is_whole and (self.best is None or score > self.best[0])
+        is_better = score is not None and (self.best is None or score > self.best[0])
+        is_best = is_better and self.contends(trial)
         if is_best:
             self.best = score, name
         self._seen.add(trial["number"])
@@ -118,7 +121,7 @@ class Progress:
 
     def __rich__(self):
         elapsed = time.time() - self._begin
-        best = "no score yet" if self.best is None else f"{self.best[0]:.5f}  {self.best[1]}"
+        best = "none yet" if self.best is None else f"{self.best[0]:.5f}  {self.best[1]}"
         head = Table.grid(padding=(0, 2))
         head.add_row(Text("best"), Text(best, style="bold"))
         done = Table.grid(padding=(0, 1))

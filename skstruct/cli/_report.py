@@ -93,8 +93,8 @@ def _pictures(plan, outcome):
         _picture(
             "history",
             "Score over time",
-            "Each dot is a trial; the line is the best so far of those of full effort on all "
-            "folds, if there are any. The baseline looks at no column. "
+            "Each dot is a trial; the line is the best so far of those that may win: of full "
+            "effort, on all folds, within all limits. The baseline looks at no column. "
             "Triangles lie below the picture.",
             _figures.history(trials, arms, outcome.baseline, scoring),
         ),
@@ -163,12 +163,9 @@ def _importance_picture(plan, outcome):
 
 
 def _best_scores(trials):
-    best = {}
-    for trial in trials:
-        if trial["score"] is not None:
-            name = trial["arm_name"]
-            best[name] = max(trial["score"], best.get(name, -np.inf))
-    return best
+    names = dict.fromkeys(trial["arm_name"] for trial in trials)
+    best = {n: _figures.best_of([t for t in trials if t["arm_name"] == n]) for n in names}
+    return {name: trial["score"] for name, trial in best.items() if trial is not None}
 
 
 def _arms(plan, outcome):

@@ -10,6 +10,7 @@ A file appears whole or not at all: it is written under a temporary name and the
 a run killed at any instant can be taken up again.  ``run.json`` is written first, before any fit.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -52,6 +53,12 @@ class Run:
 
     def write_json(self, path, state):
         self.write(path, json.dumps(as_plain(state), indent=2, allow_nan=False) + "\n")
+
+    def discard(self):
+        """Remove the run that has not begun, and its directory if nothing else is in it."""
+        self.state.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
 
 def open_run(path, state):

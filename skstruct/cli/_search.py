@@ -9,6 +9,17 @@ from skstruct import registry
 from skstruct.cli._errors import UserError, did_you_mean, one_line
 
 DEFAULT_ARM = "boosting"  # of a search over one space
+_OPTIONS = {
+    "cv": "--cv",
+    "journal": "--out",
+    "n_iter": "--trials",
+    "n_jobs": "--jobs",
+    "random_state": "--seed",
+    "scoring": "--scoring",
+    "time_budget": "--time",
+    "trial_timeout": "--trial-timeout",
+}
+_FIXED = ("error_score", "estimator", "param_distributions", "param_grid", "param_space", "refit")
 _BANDIT_SETTINGS = {"policy": "rising", "sampler": "gp"}
 
 
@@ -31,6 +42,10 @@ def read_settings(args):
         if key not in known:
             hint = did_you_mean(key, list(known)) or f"; it has {', '.join(known)}"
             raise UserError(f"{args.search} has no parameter {key!r}{hint}")
+        if key in _OPTIONS:
+            raise UserError(f"{key!r} is not for --set: it is {_OPTIONS[key]}")
+        if key in _FIXED:
+            raise UserError(f"{key!r} is not for --set: the command decides it")
     return cls, settings
 
 

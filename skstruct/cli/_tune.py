@@ -38,13 +38,17 @@ def run(args):
         baseline = f"baseline {plan.baseline:.5g}"
         print(f"search: {_budget(args)}, {args.cv} folds, {plan.scoring}; {baseline}", flush=True)
         progress = Progress(
-            target.journal, list(plan.arms), n_trials=search._max_trials(), seconds=args.time
+            target.journal,
+            list(plan.arms),
+            n_trials=search._max_trials(),
+            seconds=args.time,
+            contends=search._contends,
         )
         search.set_callbacks(progress)
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with progress.watch():
-                _fit(search, plan)
+                _fit(search, plan, target)
             return _finish(args, plan, target, search, state)
 
 
@@ -57,7 +61,7 @@ def _budget(args):
     return " or ".join(limits)
 
 
-def _fit(search, plan):
+def _fit(search, plan, target):
     from scipy.stats import qmc
 
     # The first Sobol sequence of a process makes SciPy load a table in a function that swallows a
@@ -65,8 +69,10 @@ def _fit(search, plan):
     qmc.Sobol(1)
     try:
         search.fit(plan.X_train, plan.y_train)
-    except ValueError as error:
-        lines = str(error).strip().splitlines()
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        if not target.journal.exists():
+            target.discard()  # what is wrong may be a setting, which belongs to the run
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         message = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
         raise UserError(one_line(message), status=1) from error
 

@@ -172,6 +172,14 @@ class BaseEngineSearchCV(BaseSearchCV):
         """Return what trials compete by while the search runs; NaN is never the best."""
         return result.score
 
+    def _contends(self, trial):
+        """Tell whether a trial, a dict of `read_journal`, may be the best at the end."""
+        return trial["state"] == "COMPLETE" and trial["level"] is None and trial["split"] is None
+
+    def _findings(self):
+        """Return what the report says besides, a list of (title, header of a table, its rows)."""
+        return []
+
     def _max_trials(self):
         """Return the number of trials that the search has at most; None if it cannot be known."""
         return self.n_iter

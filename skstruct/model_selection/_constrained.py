@@ -308,6 +308,18 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
     def _merit(self, result):
         return result.score if all(g <= 0 for g in result.values) else math.nan
 
+    def _contends(self, trial):
+        return super()._contends(trial) and all(g <= 0 for g in self._excesses(trial["result"]))
+
+    def _findings(self):
+        feasible = self.cv_results_["feasible"]
+        rows = [
+            (c.name, f"{c.op} {c.bound:.6g}", c.value(self.trials_[self.best_index_]["result"]))
+            for c in self._parsed
+        ]
+        title = f"Constraints: {feasible.sum()} of {len(feasible)} trials satisfy them"
+        return [(title, ["constraint", "limit", "best candidate"], rows)]
+
     def _format(self, trials, params):
         table = super()._format(trials, params)
         results = [self._trial_result(trial) for trial in trials]

@@ -25,8 +25,9 @@ def trials_frame(trials):
 
     begin = min(trial["started"] for trial in trials)
     rows = []
+    keys = ("number", "state", "arm", "arm_name", "level", "split", "score", "cost")
     for trial in trials:
-        row = {key: trial[key] for key in ("number", "state", "arm", "arm_name", "score", "cost")}
+        row = {key: trial[key] for key in keys}
         row |= {f"param_{name}": value for name, value in trial["params"].items()}
         row["started"] = trial["started"] - begin
         row["finished"] = trial["finished"] - begin
@@ -51,11 +52,12 @@ class SearchReport:
         params, score, arm_name = _best(search, scored)
         parts = [
             f"<h1>{type(search).__name__}</h1>",
-            _sentence(search, trials, score, arm_name),
-            _table(["parameter of the best candidate", "value"], params.items()),
+            _sentence(search, trials, params, score, arm_name),
+            _table(["parameter of the best candidate", "value"], params.items()) if params else "",
+            *(f"<h2>{html.escape(t)}</h2>{_table(*rest)}" for t, *rest in search._findings()),
             _arms(search.arm_summary_) if len(colours) > 1 else "",
             "<h2>Score against time</h2>",
-            _score_over_time(scored, colours),
+            _score_over_time(scored, [search._contends(t) for t in scored], colours),
             "<h2>Score against each parameter</h2>",
             _slices(scored, colours),
             f"<h2>All parameters of {html.escape(arm_name)}</h2>",
@@ -75,7 +77,9 @@ class SearchReport:
 
 def _best(search, scored):
     """Return parameters, score and arm of what the search has chosen, else of the best trial."""
-    best = max(scored, key=lambda trial: trial["score"])
+    best = max(scored, key=lambda trial: (search._contends(trial), trial["score"]))
+    if not getattr(search, "found_", True):
+        return {}, math.nan, best["arm_name"]
     if not hasattr(search, "best_params_"):
         return best["params"], best["score"], best["arm_name"]
     if "arm" in search.cv_results_:
@@ -84,9 +88,10 @@ def _best(search, scored):
     return Readable()(search.best_params_), score, best["arm_name"]
 
 
-def _sentence(search, trials, score, arm_name):
+def _sentence(search, trials, params, score, arm_name):
+    best = f"Best score <b>{score:.6g}</b> ({html.escape(arm_name)})"
     return (
-        f"<p>Best score <b>{score:.6g}</b> ({html.escape(arm_name)}) in {len(trials)} trials; "
+        f"<p>{best if params else 'No candidate is good enough'} in {len(trials)} trials; "
         "ended by "
         f"<b>{search.stop_reason_}</b> after {search.search_time_:.4g} s"
         f"{f', {search.n_resumed_} trials resumed' if search.n_resumed_ else ''}.</p>"
@@ -126,17 +131,23 @@ def _figure(width, height, n_rows=1, n_columns=1):
     return figure, figure.subplots(n_rows, n_columns, squeeze=False).ravel()
 
 
-def _score_over_time(scored, colours):
+def _score_over_time(scored, contends, colours):
+    """Draw every score, and the best so far of those that may win; the others are rings."""
     figure, (axes,) = _figure(9, 3.5)
-    scored = sorted(scored, key=lambda trial: trial["finished"])
     begin = min(trial["started"] for trial in scored)
-    seconds = np.array([trial["finished"] - begin for trial in scored])
-    scores = np.array([trial["score"] for trial in scored])
+    order = np.argsort([trial["finished"] for trial in scored], kind="stable")
+    seconds = np.array([trial["finished"] - begin for trial in scored])[order]
+    scores = np.array([trial["score"] for trial in scored])[order]
+    contends = np.array(contends)[order]
+    arms = np.array([trial["arm_name"] for trial in scored])[order]
     for name, colour in colours.items():
-        mine = np.array([trial["arm_name"] == name for trial in scored])
-        if mine.any():
-            axes.plot(seconds[mine], scores[mine], "o", ms=4, color=colour, label=name)
-    axes.step(seconds, np.maximum.accumulate(scores), where="post", color="#444", label="best")
+        mine = (arms == name) & contends
+        others = (arms == name) & ~contends
+        axes.plot(seconds[mine], scores[mine], "o", ms=4, color=colour, label=name)
+        axes.plot(seconds[others], scores[others], "o", ms=4, mfc="none", mec=colour)
+    if contends.any():
+        best = np.maximum.accumulate(scores[contends])
+        axes.step(seconds[contends], best, where="post", color="#444", label="best")
     low = np.quantile(scores, 0.1)  # a few hopeless trials must not flatten the rest
     margin = 0.05 * (scores.max() - low) or 0.01
     axes.set(xlabel="seconds", ylabel="score", ylim=(low - margin, scores.max() + margin))

@@ -304,6 +304,18 @@ def test_for_a_table_it_is_an_error():
         search.fit(X, Y)
 
 
+def test_the_report_looks_at_the_limits():
+    search = make(constraints=x_below(0.4)).fit(X, Y)
+    feasible = search.cv_results_["feasible"]
+    assert 0 < feasible.sum() < 12
+    page = search.report().html
+    assert f"{feasible.sum()} of 12 trials satisfy them" in page
+    assert "<td>&lt;= 0.4</td>" in page
+    assert [search._contends(trial) for trial in search.trials_] == feasible.tolist()
+    frame = search.results_frame()
+    assert frame[["level", "split"]].isna().all(axis=None)
+
+
 def test_declares_it_with_forty_trials():
     """sin x sin y + 1.15 is at least .15."""
 
