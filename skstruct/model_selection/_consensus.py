@@ -6,7 +6,7 @@ all; then, as in `skstruct.optimize`, with E = -score
 c = sum w u / sum w,  w = exp(-alpha E), alpha such that w has a given effective sample size
 U <- U - drift (U - c) + s_k (U - c) * xi,  s_k from noise[0] to noise[1], reflected at the bounds
 
-After the last iteration the scores of all iterations are smoothed together,
+After the last iteration the scores of all iterations, winsorised, are smoothed together,
 
 score = g(u) + b_k      g: Gaussian kernel of width BANDWIDTH over all points, b_k: mean residual
 
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from skstruct._lib._consensus import COMPONENT, consensus, move
+from skstruct.model_selection._candidates import standardised
 
 BANDWIDTH = 0.08
 APART = 0.03  # two finalists, in at least one coordinate
@@ -150,14 +151,17 @@ class ConsensusSwarm:
 
     def _ranked(self):
         """Return all points so far, the most promising first."""
-        points, scores = np.concatenate(self._points), np.concatenate(self._scores)
-        k = np.repeat(np.arange(len(self._scores)), len(self._U))
+        points, N = np.concatenate(self._points), len(self._U)
+        k = np.repeat(np.arange(len(self._scores)), N)
+        # A score that is hopelessly low must not reach as far as the kernel does.
+        scores = standardised(np.concatenate([own - np.median(own) for own in self._scores]))
+        scores = np.zeros(len(k)) if scores is None else scores
         K = np.exp(cdist(points, points, "sqeuclidean") / (-2 * BANDWIDTH**2))
         mass = K.sum(axis=1)
-        b = np.mean(self._scores, axis=1)
+        b = np.bincount(k, scores) / N
         for _ in range(SMOOTHINGS):
             g = K @ (scores - b[k]) / mass
-            b = np.bincount(k, scores - g) / len(self._U)
+            b = np.bincount(k, scores - g) / N
         rest = scores - b[k]
         g = K @ rest / mass
         return points[np.argsort(rest.std() / (2 * np.sqrt(mass)) - g, kind="stable")]

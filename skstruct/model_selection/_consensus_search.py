@@ -102,7 +102,8 @@ class ConsensusSearchCV(BasePullSearchCV):
     The same fits are made for every `n_jobs`; those of one iteration run at the same time.
     Choosing them takes about 0.03 ms a fit, and the finalists O(n_fits^2) time and memory.
 
-    A fit that fails counts as the worst score seen so far. If the search is stopped early, the
+    A fit that fails counts as the worst score seen so far. Should all fits of the finalists fail,
+    the best single fit wins. If the search is stopped early, the
     best setting is the one with the highest smoothed score, of all that have been fitted.
 
     On a broad plateau, such as that of many support vector machines, any search finds a good
@@ -283,6 +284,8 @@ class ConsensusSearchCV(BasePullSearchCV):
         won = np.array([point == swarm.best for point in self._points])
         if swarm.done:
             won &= results["iteration"] == swarm.n_iterations
+        if np.isnan(scores[won]).all():  # the fits that were to decide have all failed
+            return
         self.best_index_ = int(np.flatnonzero(won)[0])
         self.best_params_ = results["params"][self.best_index_]
         self.best_score_ = float(np.nanmean(scores[won]))

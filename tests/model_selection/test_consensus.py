@@ -74,6 +74,16 @@ def test_regret_is_less_than_a_quarter_of_that_of_random_search(n_dims, n_fits, 
     assert ours < random_regret(n_dims, n_fits, seeds) / 4
 
 
+@pytest.mark.parametrize("worst", [-1e30, -1e300])
+def test_scores_that_diverge_somewhere_do_not_decide_elsewhere(worst):
+    found = []
+    for seed in range(20):
+        noisy, swarm = Noisy(2, seed), make(2, 100, seed)
+        run(swarm, lambda u, k, noisy=noisy: worst if u[0] > 0.8 else noisy(u, k))
+        found.append([1 - noisy.value(np.array(u)) for u in (swarm.best, swarm.finalists[0])])
+    assert np.mean(found, axis=0).max() < 0.06
+
+
 @pytest.mark.parametrize("n_fits", [8, 13, 40, 100, 333])
 @pytest.mark.parametrize("params", [{}, {"final_fraction": 0.0}, {"n_finalists": 9}])
 def test_pulls(n_fits, params):

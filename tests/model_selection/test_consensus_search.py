@@ -184,6 +184,19 @@ def test_failing_fits_count_as_the_worst():
         make(FailsAbove(), n_fits=60, error_score="raise").fit(X, Y)
 
 
+def test_finalists_that_all_fail_do_not_win():
+    def scorer(estimator, X, y):
+        done.append(estimator.x)
+        return estimator.score(X, y) if len(done) <= n_scored else np.nan
+
+    done, n_scored = [], 3
+    with pytest.warns(FitFailedWarning, match="not a finite number"):
+        search = make(scoring=scorer, n_fits=20).fit(X, Y)
+    assert search.finalists_
+    assert search.best_score_ == max(search.cv_results_["mean_test_score"][:3])
+    assert search.best_params_ == search.cv_results_["params"][search.best_index_]
+
+
 def test_several_metrics():
     X, y = load_diabetes(return_X_y=True)
     scoring = ["neg_mean_absolute_error", "r2"]
