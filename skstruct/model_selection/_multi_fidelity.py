@@ -57,7 +57,8 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
         largest divided by ``factor ** (n_levels - 1)``.
     max_resources : number or "auto", default="auto"
         Resource of the top level. "auto", for samples only, takes all of a training fold. The
-        best candidate is fitted with it, to all samples.
+        best candidate is fitted with it, to all samples. If it is an int, all levels are whole
+        numbers.
     factor : float, default=3
         Ratio of the resources of neighbouring levels, above 1.
     n_levels : int, default=3
@@ -272,6 +273,10 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
         if self.resource != "n_samples":
             self._resources = self._levels(self.max_resources)
             return folds
+        folds = [
+            (np.flatnonzero(train) if train.dtype == bool else train, test)
+            for train, test in folds
+        ]
         size = min(len(train) for train, _ in folds)
         most = size if self.max_resources == "auto" else self.max_resources
         if not isinstance(most, Integral) or most > size:

@@ -41,7 +41,8 @@ def resource_levels(least, most, factor, n_levels):
         raise ValueError(
             f"min_resources={least!r}, max_resources={most!r}, factor={factor!r} and "
             f"n_levels={n_levels!r} give the levels {amounts}, which must be positive and "
-            "increase: take fewer n_levels or a larger range of resources."
+            "increase: take fewer n_levels, a larger range of resources, or a float max_resources "
+            "for a parameter that may be a fraction."
         )
     return amounts
 

@@ -76,6 +76,15 @@ def test_every_fit_sees_the_samples_of_its_level():
     assert LOG[-1] == 500
 
 
+def test_splits_may_be_masks():
+    test_of = [np.arange(len(X)) % 3 == k for k in range(3)]
+    masks = [(~test, test) for test in test_of]
+    indices = [(np.flatnonzero(train), np.flatnonzero(test)) for train, test in masks]
+    tables = [make_search(cv=cv, n_iter=4).fit(X, Y).cv_results_ for cv in (masks, indices)]
+    for key in ("mean_test_score", "n_resources"):
+        np.testing.assert_array_equal(tables[0][key], tables[1][key])
+
+
 def test_regret_on_a_hill():
     """The optimum is at (.3, .6); a random search is at .03 with this budget."""
     search = make_search(n_iter=15).fit(X, Y)
