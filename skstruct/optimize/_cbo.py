@@ -254,7 +254,7 @@ def minimize_cbo(
             if callback is not None and callback(result(nit, "In progress.")):
                 message = "Stopped by callback."
                 break
-            if nit % _CHECK_EVERY == 0 and np.all(np.ptp(X, axis=0) < tol * (high - low)):
+            if nit % _CHECK_EVERY == 0 and np.all(np.ptp(X, axis=0) <= tol * (high - low)):
                 message = f"The particles are within tol={tol} of each other."
                 break
         if polish and np.isfinite(objective.fun):

@@ -209,6 +209,12 @@ def test_ends():
     assert np.ptp(result.population, axis=0).max() < 1e-3 * 10.24
     assert "tol" in result.message
 
+
+def test_particles_that_have_met_in_one_point_stop_without_a_tolerance():
+    result = vectorized(sphere, BOX_5, n_particles=4, n_iter=20_000, tol=0, random_state=0)
+    assert result.nit < 20_000
+    assert np.ptp(result.population, axis=0).max() == 0
+
     states = []
 
     def stop(state):
