@@ -9,15 +9,6 @@
 
 #include "matern.h"
 
-/* Both kernels between x and n points; weights has the d of the first and the d of the second. */
-static void skstruct_ar1_cross(const double *points, ptrdiff_t stride, int d,
-                               const char *categorical, const double *x, const double *weights,
-                               double *k0, double *k1, ptrdiff_t n)
-{
-    skstruct_matern52_cross(points, stride, d, categorical, x, weights, k0, n);
-    skstruct_matern52_cross(points, stride, d, categorical, x, weights + d, k1, n);
-}
-
 /* k[i] = a[i] k0[i] + b[i] k1[i] */
 SKSTRUCT_CLONES static void skstruct_ar1_mix(const double *a, const double *b, const double *k0,
                                              const double *k1, double *k, ptrdiff_t n)
