@@ -298,6 +298,7 @@ class MultiFidelitySampler(Sampler):
         return spent[-1] < self.min_top_share * spent.sum()
 
     def _costs(self):
-        if self.cost == "measured" and self._n_told.min() >= _LEAST_TO_MEASURE:
+        is_known = self._n_told.min() >= _LEAST_TO_MEASURE and self._paid.min() > 0
+        if self.cost == "measured" and is_known:
             return self._paid / self._n_told
         return np.array(self.levels)

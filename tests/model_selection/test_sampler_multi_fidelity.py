@@ -146,6 +146,17 @@ def test_measured_cost_decides_between_levels():
     assert dear[2] > 1.5 * cheap[2]
 
 
+def test_trials_that_took_no_time_cost_their_share():
+    shares = []
+    for cost, measure in (("nominal", 1.0), ("measured", 0.0)):
+        core = make_core(MIXED, cost=cost)
+        for _ in range(40):
+            proposal = core.ask()
+            shares.append(proposal.share)
+            core.tell(TrialResult(proposal, tilted(proposal), cost=measure))
+    assert shares[:40] == shares[40:]
+
+
 def test_no_trial_twice_and_an_end():
     core = make_core({"depth": [1, 2, 3, 4], "kind": ["a", "b"]})
     proposals = []
