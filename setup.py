@@ -1,5 +1,6 @@
 """Find every ``.pyx`` of the package, set directives and flags; metadata is in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -33,4 +34,5 @@ setup(
     ext_modules=cythonize(
         extensions, compiler_directives=DIRECTIVES, build_dir="build/cython", language_level=3
     ),
+    options={"build_ext": {"parallel": os.cpu_count()}},
 )
