@@ -15,7 +15,7 @@
 
 #include "simd.h"
 
-#define SKSTRUCT_UNITS 64
+#define SKSTRUCT_UNITS 32
 
 #define SKSTRUCT_ONLINE_NETWORK(REAL)                                                            \
     SKSTRUCT_CLONES static void skstruct_hidden_##REAL(                                          \
@@ -48,24 +48,25 @@
                                                                                                  \
     SKSTRUCT_CLONES static void skstruct_train_##REAL(                                           \
         REAL *W, const REAL *W0, REAL *v, const REAL *v0, REAL g, REAL rate, REAL pull,          \
-        const REAL *x, const REAL *h, ptrdiff_t n_inputs, ptrdiff_t n_units, REAL *work)         \
+        const REAL *x, const REAL *h, ptrdiff_t n_inputs, ptrdiff_t n_units)                     \
     {                                                                                            \
-        REAL *keep = work, *back = work + n_units, *step = work + 2 * n_units;                   \
         const REAL shrink = rate * pull;                                                         \
-        _Pragma("omp simd") for (ptrdiff_t i = 0; i < n_units; i++)                              \
-        {                                                                                        \
-            const REAL d = h[i] > 0 ? g * v[i] : 0;                                              \
-            back[i] = d != 0 ? shrink : 0;                                                       \
-            keep[i] = 1 - back[i];                                                               \
-            step[i] = rate * d;                                                                  \
-            v[i] -= rate * g * h[i] + shrink * (v[i] - v0[i]);                                   \
-        }                                                                                        \
-        for (ptrdiff_t j = 0; j <= n_inputs; j++) {                                              \
-            const REAL value = j < n_inputs ? x[j] : 1;                                          \
-            REAL *row = W + j * n_units;                                                         \
-            const REAL *start = W0 + j * n_units;                                                \
-            _Pragma("omp simd") for (ptrdiff_t i = 0; i < n_units; i++)                          \
-                row[i] = keep[i] * row[i] + back[i] * start[i] - value * step[i];                \
+        for (ptrdiff_t begin = 0; begin < n_units; begin += SKSTRUCT_UNITS) {                    \
+            REAL back[SKSTRUCT_UNITS], step[SKSTRUCT_UNITS];                                     \
+            for (ptrdiff_t i = 0; i < SKSTRUCT_UNITS; i++) {                                     \
+                const ptrdiff_t k = begin + i;                                                   \
+                const REAL d = h[k] > 0 ? g * v[k] : 0;                                          \
+                back[i] = d != 0 ? shrink : 0;                                                   \
+                step[i] = rate * d;                                                              \
+                v[k] -= rate * g * h[k] + shrink * (v[k] - v0[k]);                               \
+            }                                                                                    \
+            for (ptrdiff_t j = 0; j <= n_inputs; j++) {                                          \
+                const REAL value = j < n_inputs ? x[j] : 1;                                      \
+                REAL *row = W + j * n_units + begin;                                             \
+                const REAL *start = W0 + j * n_units + begin;                                    \
+                _Pragma("omp simd") for (ptrdiff_t i = 0; i < SKSTRUCT_UNITS; i++)               \
+                    row[i] -= back[i] * (row[i] - start[i]) + value * step[i];                   \
+            }                                                                                    \
         }                                                                                        \
     }
 

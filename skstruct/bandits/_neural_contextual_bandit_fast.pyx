@@ -26,10 +26,10 @@ cdef extern from "online_network.h" nogil:
     double skstruct_head_double(const double* v, double b, const double* h, Py_ssize_t n_units)
     void skstruct_train_float(float* W, const float* W0, float* v, const float* v0, float g,
                               float rate, float pull, const float* x, const float* h,
-                              Py_ssize_t n_inputs, Py_ssize_t n_units, float* work)
+                              Py_ssize_t n_inputs, Py_ssize_t n_units)
     void skstruct_train_double(double* W, const double* W0, double* v, const double* v0, double g,
                                double rate, double pull, const double* x, const double* h,
-                               Py_ssize_t n_inputs, Py_ssize_t n_units, double* work)
+                               Py_ssize_t n_inputs, Py_ssize_t n_units)
 
 
 UNITS = SKSTRUCT_UNITS
@@ -166,11 +166,11 @@ cdef void _predict(const floating* W, const floating* V, const floating* b, cons
 
 cdef void _train(floating* W, const floating* W0, floating* v, const floating* v0, floating* b,
                  floating b0, double g, double rate, double pull, const floating* x,
-                 const floating* h, Py_ssize_t d, Py_ssize_t H, floating* work) noexcept nogil:
+                 const floating* h, Py_ssize_t d, Py_ssize_t H) noexcept nogil:
     if floating is float:
-        skstruct_train_float(W, W0, v, v0, <float>g, <float>rate, <float>pull, x, h, d, H, work)
+        skstruct_train_float(W, W0, v, v0, <float>g, <float>rate, <float>pull, x, h, d, H)
     else:
-        skstruct_train_double(W, W0, v, v0, g, rate, pull, x, h, d, H, work)
+        skstruct_train_double(W, W0, v, v0, g, rate, pull, x, h, d, H)
     b[0] -= <floating>(rate * (g + pull * (b[0] - b0)))
 
 
@@ -233,10 +233,9 @@ def play(const floating[:, ::1] X, int64_t[::1] actions, const double[:, :] loss
         Py_ssize_t capacity = taken.shape[0]
         Rule rule = Rule(is_fast, is_greedy, gamma, exponent)
         floating[::1] x = np.empty(d, dtype=np.asarray(X).dtype)
-        floating[::1] work = np.empty(4 * H, dtype=np.asarray(X).dtype)
+        floating[::1] h = np.empty(H, dtype=np.asarray(X).dtype)
         double[::1] p = np.empty(2 * K), inverse = np.zeros(d)
         const floating* row
-        floating* h = &work[3 * H]
         double n_seen, change, loss, g
     with nogil:
         if counters[0] > 0:
@@ -246,7 +245,7 @@ def play(const floating[:, ::1] X, int64_t[::1] actions, const double[:, :] loss
             n_seen = <double>counters[0]
             if draws:
                 _enter(row, &moments[0, 0], &inverse[0], normalize, d, &x[0])
-                _predict(&W[0, 0], &V[0, 0], &b[0], &x[0], d, H, K, is_log, h, &p[K])
+                _predict(&W[0, 0], &V[0, 0], &b[0], &x[0], d, H, K, is_log, &h[0], &p[K])
                 best = _probabilities(&p[K], K, rule, n_seen, &p[0])
                 a = _draw(&p[0], K, best, &counters[2])
                 actions[i] = a
@@ -277,7 +276,7 @@ def play(const floating[:, ::1] X, int64_t[::1] actions, const double[:, :] loss
                     a = taken[slot]
                     loss = suffered[slot]
                 _enter(row, &moments[0, 0], &inverse[0], normalize, d, &x[0])
-                _hidden(&W[0, 0], &x[0], d, H, h)
-                g = _loss(_head(&V[a, 0], b[a], h, H), is_log) - loss
+                _hidden(&W[0, 0], &x[0], d, H, &h[0])
+                g = _loss(_head(&V[a, 0], b[a], &h[0], H), is_log) - loss
                 _train(&W[0, 0], &W0[0, 0], &V[a, 0], &V0[a, 0], &b[a], b0[a], g, rate, pull,
-                       &x[0], h, d, H, &work[0])
+                       &x[0], &h[0], d, H)
