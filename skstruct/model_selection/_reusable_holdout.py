@@ -222,6 +222,7 @@ class ReusableHoldout(BaseEstimator):
         ).reset()
         self._rng = np.random.default_rng(rng.randint(2**31))
         self._process = os.getpid()
+        self._mechanism = self.mechanism  # whoever asks cannot change it
         return self
 
     @staticmethod
@@ -264,11 +265,11 @@ class ReusableHoldout(BaseEstimator):
             NaN where the budget is spent.
         """
         oracle = self._oracle()
-        if self.mechanism == "thresholdout":
+        if self._mechanism == "thresholdout":
             return oracle.query(train_values, holdout_values)
         _, values = as_queries(train_values, holdout_values)
         granted = np.arange(values.size).reshape(values.shape) < oracle.budget_left_
-        if self.mechanism == "gaussian":
+        if self._mechanism == "gaussian":
             values = values + self.tolerance_ * self._rng.standard_normal(values.shape)
         oracle._charge(values.size, int(granted.sum()))
         answers = np.where(granted, values, np.nan)

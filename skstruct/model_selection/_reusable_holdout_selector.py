@@ -202,9 +202,8 @@ def _as_part(part):
     X, y, weight = part
     if y is None:
         raise ValueError("holdout was fitted without y, which a selection needs.")
-    if not issparse(X):
-        X = np.asarray(X)
-        X = X if X.dtype in FLOATS else X.astype(float)
+    X = X if issparse(X) else np.asarray(X)
+    X = X if X.dtype in FLOATS else X.astype(float)
     weight = np.ones(X.shape[0]) if weight is None else weight / weight.mean()
     return X, y, weight
 

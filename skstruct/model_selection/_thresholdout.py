@@ -139,9 +139,10 @@ class Thresholdout(BaseEstimator):
         self._comparisons, self._answers, self._thresholds = (
             _Stream(self.noise, seed) for seed in seeds
         )
+        self._base = self.threshold
         on_threshold, on_comparison, on_answer = _SCALES[self.scales]
         self._scales = np.array([on_comparison, on_answer, on_threshold]) * self.tolerance
-        self._noisy_threshold = self.threshold + self._scales[2] * self._thresholds.take(1)[0]
+        self._noisy_threshold = self._base + self._scales[2] * self._thresholds.take(1)[0]
         self.budget_left_ = math.inf if self.budget is None else float(self.budget)
         self.n_queries_ = 0
         self.n_holdout_ = 0
@@ -179,7 +180,7 @@ class Thresholdout(BaseEstimator):
                 compare[begin:],
                 self._answers.peek(),
                 self._thresholds.peek(),
-                self.threshold,
+                self._base,
                 *self._scales,
                 self._noisy_threshold,
                 self.budget_left_,

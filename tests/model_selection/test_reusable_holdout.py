@@ -293,3 +293,27 @@ def test_a_holdout_of_other_features_is_refused():
         ReusableHoldoutSelector(holdout=ReusableHoldout()).fit(X, Y)
     with pytest.raises(ValueError, match="without y"):
         ReusableHoldoutSelector(holdout=ReusableHoldout().fit(X)).fit(X, Y)
+
+
+def test_whoever_asks_cannot_change_the_mechanism():
+    rng = np.random.default_rng(0)
+    table, y = rng.standard_normal((60, 2)), np.tile([0, 1], 30)
+    asked = [ReusableHoldout(random_state=0).fit(table, y) for _ in range(2)]
+    asked[1].set_params(mechanism="naive", threshold=1e-9)
+    assert asked[0].answer(0.5, 0.6) == asked[1].answer(0.5, 0.6) == 0.5
+    oracle = Thresholdout(0.4, 0.01, random_state=0).reset().set_params(threshold=1e-9)
+    assert oracle.query([0.5] * 3, [0.6] * 3).tolist() == [0.5] * 3
+
+
+def test_sparse_counts_are_weighted_like_any_numbers():
+    rng = np.random.default_rng(0)
+    counts, y = rng.poisson(0.5, (80, 4)), np.tile([0, 1], 40)
+    weight = rng.random(80) + 0.1
+    scores = []
+    for table in (sparse.csr_matrix(counts), counts.astype(float)):
+        holdout = ReusableHoldout(random_state=0).fit(table, y, sample_weight=weight)
+        selector = ReusableHoldoutSelector(2, holdout=holdout)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            scores.append(selector.fit(table, y).train_scores_)
+    np.testing.assert_allclose(*scores, rtol=1e-12)
