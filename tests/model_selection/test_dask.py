@@ -7,10 +7,15 @@ import threading
 import distributed
 import joblib
 import pytest
+from scipy.stats import uniform
 from search_hooks import Scripted, X, Y, make_search, n_lines, rows, wait
 from sklearn.exceptions import FitFailedWarning
 
-from skstruct.model_selection import RisingBanditSearchCV
+from skstruct.model_selection import (
+    ConstrainedSearchCV,
+    RisingBanditSearchCV,
+    UnimodalBanditSearchCV,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,21 @@ def test_all_trials_are_run_once(client, synchronous, tmp_path):
         if synchronous:
             again = make_search(20, synchronous=True, policy="rising").fit(X, Y)
             assert rows(search) == rows(again)
+
+
+def test_measures_and_single_fits(client):
+    """Callables of a search reach the workers; pulls come out as in a search without workers."""
+    limit = {"size": (lambda estimator, X, y: estimator.x, "<=", 0.5)}
+    space, small = {"x": uniform(0, 1)}, {"cv": 2, "random_state": 0}
+    grid = {"x": [0.1, 0.3, 0.5, 0.7]}
+    bounded = ConstrainedSearchCV(Scripted(), space, constraints=limit, n_iter=6, **small)
+    pulls = UnimodalBanditSearchCV(Scripted(), grid, n_fits=12, **small)
+    alone = rows(pulls.fit(X, Y))
+    with joblib.parallel_config(backend="dask"):
+        results = bounded.fit(X, Y).cv_results_
+        assert rows(pulls.fit(X, Y)) == alone
+    assert results["constraint_size"].tolist() == results["param_x"].tolist()
+    assert results["feasible"].sum() > 0
 
 
 def test_failures_and_limits(client):
