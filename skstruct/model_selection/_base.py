@@ -53,6 +53,11 @@ from skstruct.model_selection._store import as_record
 from skstruct.model_selection._warm_start import default_points, initial_proposals, prior_points
 from skstruct.model_selection._worker import Job, Task
 
+_OF_THE_BEST = (
+    "best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_",
+    "feature_names_in_",
+)  # fmt: skip
+
 
 class BaseEngineSearchCV(BaseSearchCV):
     """Base of the searches that ask for one candidate at a time and are told its scores.
@@ -301,6 +306,8 @@ class BaseEngineSearchCV(BaseSearchCV):
         results = self._format(trials, [self._params(trial.proposal) for trial in trials])
         self.search_time_ = time.perf_counter() - begin
         self.multimetric_ = any(trial.result["multimetric"] for trial in trials)
+        for name in _OF_THE_BEST:
+            vars(self).pop(name, None)  # of an earlier fit
         self._select(results, refit_metric, scorers, core)
         if self.refit:
             self._refit(estimator, X, y, routed.estimator.fit, root, on_task, len(trials))

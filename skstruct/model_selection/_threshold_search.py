@@ -348,8 +348,6 @@ class ThresholdSearchCV(BasePullSearchCV):
         self.found_ = self.search_.index_ < len(self.param_values)
         self.best_value_ = None
         self.credible_values_ = tuple(values[i] for i in self.search_.credible_interval())
-        for name in ("best_index_", "best_params_", "best_score_", "best_estimator_"):
-            vars(self).pop(name, None)  # of an earlier fit
         if not self.found_:
             warnings.warn(
                 f"No value of {self.param_name!r} reaches target={self.target!r} with probability "

@@ -102,6 +102,18 @@ def test_refit_must_name_a_metric():
             make(scoring=given).fit(X, Y)
 
 
+def test_nothing_is_left_of_an_earlier_best():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    search = make().fit(X, y)
+    assert list(search.feature_names_in_) == list(X)
+    search.set_params(refit=False).fit(X.to_numpy(), y)
+    left = {"best_index_", "best_params_", "best_score_"}
+    gone = {"best_estimator_", "refit_time_", "feature_names_in_"}
+    assert vars(search).keys() & (left | gone) == left
+    search.set_params(scoring=["accuracy", "f1_macro"]).fit(X, y)
+    assert not vars(search).keys() & (left | gone)
+
+
 def test_second_metric_guides_if_refit_says_so():
     scoring = {"up": lambda e, X, y: e.x, "down": lambda e, X, y: -e.x}
     for metric, best in (("up", 0.9), ("down", 0.1)):

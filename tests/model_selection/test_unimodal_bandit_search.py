@@ -203,6 +203,12 @@ def test_sparse_rows_and_clones():
     assert not hasattr(clone(fitted), "best_params_")
 
 
+def test_several_metrics_without_a_best_after_a_fit_with_one():
+    fitted = search(LogisticRegression(), {"C": [0.1, 1.0, 10.0]}, n_fits=6).fit(X, Y)
+    fitted.set_params(scoring=["accuracy", "f1"], refit=False).fit(X, Y)
+    assert not hasattr(fitted, "best_index_")
+
+
 def test_for_table_makes_axes_of_distributions():
     made = UnimodalBanditSearchCV.for_table(
         Surface(),
