@@ -1,6 +1,6 @@
 /* The three passes of a consensus-based step over N particles in d dimensions.
  *
- *     skstruct_weight_sums    sum of w and of w^2, w = exp(-alpha e), for the effective sample size
+ *     skstruct_weights        w = exp(-alpha e), their sum, and that of w^2, for alpha
  *     skstruct_weighted_mean  c = sum_i w_i x_i / sum_i w_i
  *     skstruct_move           x <- c + (1 - drift) (x - c) + s spread xi, reflected once, clipped
  */

@@ -9,9 +9,12 @@ s_k                           from noise[0] to noise[1] along a half cosine
 "hopping":  x <- c + h_k (high - low) * xi     h_k from hop_scale[0] to [1], geometric
 
 with xi standard normal; reflected once at the bounds, then clipped. In the papers drift is
-lambda dt and s is sigma sqrt(dt). log|1 - drift + s xi| has a positive mean for s above 1.3, where
-the swarm expands: at 1.1 it explores on the edge of contraction, at 0.7 it contracts. The adapted
-alpha and the schedule of s are what makes it work; weights and moves are in _lib/_consensus.pyx.
+lambda dt and s is sigma sqrt(dt). Around a c that stays, particles would move away where the mean
+of log|1 - drift + s xi| is positive, for s above 1.6; as c moves with the swarm, this expands for
+s above 1.2 already. At 1.1 it explores on the edge of contraction, at 0.7 it contracts.
+
+The adapted alpha and the schedule of s are what makes it work; weights and moves are in
+_lib/_consensus.pyx.
 """
 
 from numbers import Integral, Real
@@ -97,7 +100,7 @@ def minimize_cbo(
     drift : float, default=0.1
         Share of the way to the consensus that a particle goes in an iteration, in (0, 1].
     noise : (float, float), default=(1.1, 0.7)
-        Factor of the noise at the beginning and at the end. Above 1.3 or so the swarm expands.
+        Factor of the noise at the beginning and at the end. Above 1.2 or so the swarm expands.
     ess_fraction : float, default=0.2
         Share of the particles that decide about the consensus: the effective sample size of their
         weights, in (0, 1]. It is never less than two particles.

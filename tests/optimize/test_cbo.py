@@ -210,6 +210,18 @@ def test_ends():
     assert "tol" in result.message
 
 
+@pytest.mark.parametrize(("noise", "expands"), [(1.1, False), (1.3, True)])
+def test_a_swarm_expands_where_the_noise_is_above_one_point_two(noise, expands):
+    width = []
+    for seed in range(10):
+        x0 = np.random.default_rng(seed).uniform(-1, 1, (100, 10))
+        box = [(-1e30, 1e30)] * 10
+        params = {"n_particles": 100, "n_iter": 100, "noise": (noise, noise), "tol": 0}
+        result = vectorized(sphere, box, x0=x0, random_state=seed, **params)
+        width.append(np.log(np.median(np.abs(result.population - result.consensus))))
+    assert (np.mean(width) > 0) == expands
+
+
 def test_particles_that_have_met_in_one_point_stop_without_a_tolerance():
     result = vectorized(sphere, BOX_5, n_particles=4, n_iter=20_000, tol=0, random_state=0)
     assert result.nit < 20_000
