@@ -273,10 +273,6 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
         if self.resource != "n_samples":
             self._resources = self._levels(self.max_resources)
             return folds
-        folds = [
-            (np.flatnonzero(train) if train.dtype == bool else train, test)
-            for train, test in folds
-        ]
         size = min(len(train) for train, _ in folds)
         most = size if self.max_resources == "auto" else self.max_resources
         if not isinstance(most, Integral) or most > size:

@@ -172,7 +172,7 @@ def make_folds(cv, X, y, estimator, split_params):
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     n_splits = splitter.get_n_splits(X, y, **split_params)
     folds = [
-        (np.asarray(train), np.asarray(test))
+        (_indices(train), _indices(test))
         for train, test in splitter.split(X, y, **split_params)
     ]
     if len(folds) != n_splits or not folds:
@@ -181,6 +181,12 @@ def make_folds(cv, X, y, estimator, split_params):
             f"{n_splits} splits, got {len(folds)}."
         )
     return folds
+
+
+def _indices(samples):
+    """Return the numbers of samples; an iterable `cv` may have masks."""
+    samples = np.asarray(samples)
+    return np.flatnonzero(samples) if samples.dtype == bool else samples
 
 
 def guiding_metric(search, scorers):

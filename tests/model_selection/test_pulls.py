@@ -163,3 +163,12 @@ def test_a_prefix_is_a_draw_of_its_own():
     assert not set(train) & set(test)
     np.testing.assert_array_equal(train, RepeatedFolds(50, None, 5, 0).prefix(3, 12)[0])
     assert not np.array_equal(train, folds.prefix(8, 12)[0])
+
+
+def test_splits_may_be_masks():
+    train = np.arange(30) % 3 > 0
+    folds = repeated_folds([(train, ~train)], X, Y, Scripted(), {}, 0)
+    np.testing.assert_array_equal(folds[4][1], np.arange(0, 30, 3))
+    drawn, _ = folds.prefix(0, 7)
+    assert len(drawn) == 7
+    assert train[drawn].all()
