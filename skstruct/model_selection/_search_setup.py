@@ -172,8 +172,7 @@ def make_folds(cv, X, y, estimator, split_params):
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     n_splits = splitter.get_n_splits(X, y, **split_params)
     folds = [
-        (_indices(train), _indices(test))
-        for train, test in splitter.split(X, y, **split_params)
+        (_indices(train), _indices(test)) for train, test in splitter.split(X, y, **split_params)
     ]
     if len(folds) != n_splits or not folds:
         raise ValueError(
