@@ -191,6 +191,10 @@ def draw(table, path):
         right.plot(seconds, regret, style, ms=4)
     left.set(xscale="log", yscale="log", xlabel="fits", ylabel="mean regret of the choice")
     right.set(xscale="log", xlabel="CPU seconds")
+    left.set_xticks(fits, fits)
+    right.set_xticks([0.2, 0.5, 1, 2, 4], [".2", ".5", "1", "2", "4"])
+    for axes in (left, right):
+        axes.minorticks_off()
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
 

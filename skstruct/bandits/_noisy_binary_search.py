@@ -64,9 +64,9 @@ class NoisyBinarySearch(BaseEstimator):
         Level of the posterior quantile at which it does.
     n_queries_ : int
         Number of calls of :meth:`tell`, or flips of :meth:`run`.
-    queries_ : ndarray of shape (n_queries_,), dtype=int64
+    queries_ : ndarray of shape (`n_queries_`,), dtype=int64
         The coins.
-    outcomes_ : ndarray of shape (n_queries_,), dtype=int64
+    outcomes_ : ndarray of shape (`n_queries_`,), dtype=int64
         How often each of them has shown 1.
     posterior_ : tuple of two ndarrays of shape (n_segments,)
         The least answer of each segment, int64, and the probability of each answer in it.

@@ -76,9 +76,9 @@ class RelaxationBandit(BaseEstimator):
 
     Attributes
     ----------
-    costs_ : ndarray of shape (n_rounds_,), dtype=float64
+    costs_ : ndarray of shape (`n_rounds_`,), dtype=float64
         The costs, in the order in which they were told.
-    indices_ : ndarray of shape (n_rounds_,), dtype=int64
+    indices_ : ndarray of shape (`n_rounds_`,), dtype=int64
         Which of `values` caused each.
     n_rounds_ : int
         Number of costs told.

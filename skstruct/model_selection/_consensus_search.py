@@ -63,7 +63,7 @@ class ConsensusSearchCV(BasePullSearchCV):
 
     Attributes
     ----------
-    cv_results_ : dict of ndarrays of shape (n_fits_,)
+    cv_results_ : dict of ndarrays of shape (`n_fits_`,)
         A row for each fit: ``"params"``, ``"param_..."``, ``"split"``, ``"iteration"``
         (`n_iterations_` for the finalists), ``"mean_test_score"`` (of this fit alone), its
         ``"rank_test_score"``, and ``"mean_fit_time"`` and their like.
