@@ -64,10 +64,12 @@ def _search_class(name):
 
 
 def _value(text):
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    for read in (json.loads, float):  # JSON has no .95
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def arm_names(args, cls):

@@ -9,6 +9,7 @@ import pytest
 
 from skstruct import all_estimators
 from skstruct.cli._run import Run
+from skstruct.cli._search import _value
 from skstruct.model_selection import read_journal
 
 SETTINGS = {
@@ -144,3 +145,11 @@ def test_a_target_that_nothing_reaches(skstruct, csv, tmp_path):
     status, _, err = skstruct(*command(csv, tmp_path / "run", "ThresholdSearchCV", *out_of_reach))
     assert status == 1
     assert "no candidate has reached the target" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(".95", 0.95), ("3", 3), ("C", "C"), ("true", True), ('{"a": ["<=", 1]}', {"a": ["<=", 1]})],
+)
+def test_settings_are_json_numbers_or_text(text, value):
+    assert _value(text) == value
