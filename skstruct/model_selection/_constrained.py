@@ -92,7 +92,7 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
         Whether the best trial satisfies the constraints.
     infeasible_ : bool
         Whether the model believes, at the end, that no candidate does.
-    infeasibility_trace_ : ndarray of shape (n_model_steps,)
+    infeasibility_trace_ : list of float of length n_model_steps
         After each result that had a model, the least of the greatest violations of candidates, to
         an optimist: if it is positive, nowhere is feasible. In the units of the metrics, and
         logarithms of times and sizes.
@@ -343,7 +343,8 @@ class ConstrainedSearchCV(BaseAskTellSearchCV):
     def _select(self, results, refit_metric, scorers, core):
         super()._select(results, refit_metric, scorers, core)
         self.cv_results_ = results
-        self.infeasible_, self.infeasibility_trace_ = core.samplers[0].verdict()
+        self.infeasible_, trace = core.samplers[0].verdict()
+        self.infeasibility_trace_ = trace.tolist()
         self.feasible_ = bool(results["feasible"][self.best_index_])
         measured = {
             c: float(results[f"constraint_{c.name}"][self.best_index_]) for c in self._parsed

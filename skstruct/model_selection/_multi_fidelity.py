@@ -85,10 +85,10 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
         Its parameters, the resource among them if it is one.
     resources_ : list of numbers
         Resource of each level.
-    level_correlation_ : ndarray of shape (n_levels,)
+    level_correlation_ : list of float of length n_levels
         Correlation of the score of each level, apart from noise, with that of the top, as the
         model has it in the end.
-    rho_ : ndarray of shape (n_levels - 1,)
+    rho_ : list of float of length n_levels - 1
         By what the score of a level is multiplied in that of the next one.
     n_single_fidelity_ : int
         Number of trials chosen without regard to the lower levels, because the top level was
@@ -363,7 +363,7 @@ class MultiFidelitySearchCV(BaseAskTellSearchCV):
     def _report_core(self, core, arm_names, trials):
         [sampler] = core.samplers
         self.resources_ = self._resources
-        self.level_correlation_ = sampler.level_correlation
-        self.rho_ = sampler.rho
+        self.level_correlation_ = np.asarray(sampler.level_correlation).tolist()
+        self.rho_ = np.asarray(sampler.rho).tolist()
         self.n_single_fidelity_ = sampler.n_single_fidelity
         self.spent_ = float(sum(trial.proposal.share for trial in trials))

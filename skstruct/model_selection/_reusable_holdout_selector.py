@@ -99,7 +99,7 @@ class ReusableHoldoutSelector(SelectorMixin, BaseEstimator):
     >>> X, y = make_classification(
     ...     2000, 50, n_informative=3, n_redundant=0, shuffle=False, random_state=0
     ... )
-    >>> ReusableHoldoutSelector(k=5, random_state=0).fit(X, y).get_support(indices=True)
+    >>> ReusableHoldoutSelector(k=2, random_state=0).fit(X, y).get_support(indices=True)
     array([0, 1])
     """
 

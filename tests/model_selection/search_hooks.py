@@ -107,6 +107,11 @@ class Scripted(ClassifierMixin, BaseEstimator):
         return np.nan if self.mode == "nan" else self.peak - (self.x - 0.3) ** 2
 
 
+def x_of(estimator, X, y):
+    """A measure."""
+    return estimator.x
+
+
 def make_search(n_iter=20, log=None, **params):
     """Return a search over two arms of `Scripted`."""
     estimator = Scripted(log=None if log is None else str(log))

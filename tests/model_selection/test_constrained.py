@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 from scipy.stats import loguniform, uniform
-from search_hooks import Scripted, X, Y, rows
+from search_hooks import Scripted, X, Y, rows, x_of
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -22,10 +22,6 @@ from skstruct.model_selection import ConstrainedSearchCV, InfeasibleSearchWarnin
 from skstruct.model_selection._constraints import model_size, parse_constraints
 
 CANCER = load_breast_cancer(return_X_y=True)
-
-
-def x_of(estimator, X, y):
-    return estimator.x
 
 
 def x_below(bound):
@@ -215,7 +211,7 @@ def test_limits_that_cannot_be_met():
     assert search.infeasible_
     assert not search.feasible_
     assert not search.cv_results_["feasible"].any()
-    assert (search.infeasibility_trace_[-5:] > 0).all()
+    assert min(search.infeasibility_trace_[-5:]) > 0
 
 
 def test_columns_say_why_a_trial_is_feasible():

@@ -4,43 +4,15 @@ import sqlite3
 import joblib
 import numpy as np
 import pytest
+from bowl_hooks import Bowl
 from scipy.sparse import issparse
 from scipy.stats import uniform
 from search_hooks import X, Y, rows
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import FitFailedWarning
 
 from skstruct.model_selection import RandomDecompositionSearchCV
 
 SPACE = {**{name: uniform(0, 1) for name in "abcdef"}, "kind": ["flat", "steep"], "one": [1]}
-
-
-class Bowl(ClassifierMixin, BaseEstimator):
-    """Scores highest where all numbers are .3; fits in a corner fail, or are interrupted."""
-
-    def __init__(self, a=0.9, b=0.9, c=0.9, d=0.9, e=0.9, f=0.9, kind="flat", one=0, fail=False):
-        self.a = a
-        self.b = b
-        self.c = c
-        self.d = d
-        self.e = e
-        self.f = f
-        self.kind = kind
-        self.one = one
-        self.fail = fail
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        if self.fail and self.a > 0.7:
-            raise RuntimeError("too much of a")
-        return self
-
-    def predict(self, X):
-        return np.zeros(len(X), dtype=int)
-
-    def score(self, X, y):
-        z = np.array([self.a, self.b, self.c, self.d, self.e, self.f]) - 0.3
-        return -z @ z - 0.5 * z[0] * z[1] - (self.kind == "steep") * np.abs(z).sum()
 
 
 def make(n_iter=24, **params):

@@ -4,15 +4,12 @@ import functools
 
 import numpy as np
 import pytest
+from optimize_hooks import sphere
 
 from skstruct.optimize import minimize_cbo
 
 BOX_5 = [(-5.12, 5.12)] * 5
 vectorized = functools.partial(minimize_cbo, vectorized=True)
-
-
-def sphere(X):
-    return np.sum(X**2, axis=-1)
 
 
 def rastrigin(X, minimiser):
