@@ -72,7 +72,8 @@ def minimize_ea(
         Probability that a coordinate changes, to any other of its values, in (0, 1]. None is
         ``1 / n_dims``.
     maxfev : int, default=10000
-        Number of evaluations at which the search ends.
+        Number of evaluations at which the search ends, or of generations, which cost nothing
+        where all offspring are copies of their parent.
     target : float, default=None
         Value at which the search ends, or less.
     x0 : array-like of int of shape (n_dims,), default=None
@@ -145,7 +146,7 @@ def minimize_ea(
     bits = rng.bit_generator
     n_changed = np.empty(n_offspring, dtype=np.intp)
     nit = 0
-    while not race.ended:
+    while not race.ended and nit < maxfev:
         offspring = np.empty((n_offspring, n), dtype=np.int64)
         with bits.lock:
             mutate(parent, sizes, rate, bits.capsule, offspring, n_changed)
@@ -198,7 +199,7 @@ class _Race:
             return "All values of fun are infinite or NaN."
         if self.fun <= self.target:
             return f"The target {self.target} is reached."
-        return f"All {self.nfev} evaluations are done."
+        return f"maxfev is reached, with {self.nfev} evaluations."
 
 
 def _whole_numbers(name, given):

@@ -203,3 +203,9 @@ def test_errors(params, match):
 
     with pytest.raises(ValueError, match=match):
         minimize_ea(fun, **{"space": [2, 2, 2], **params})
+
+
+def test_offspring_that_never_differ_do_not_go_on_for_ever():
+    result = minimize_ea(sum, [2] * 5, mutation_rate=1e-12, maxfev=50, random_state=0)
+    assert result.nit == 50
+    assert result.nfev == 1
