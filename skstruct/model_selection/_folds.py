@@ -101,8 +101,9 @@ class RepeatedFolds(_Folds):
         splits = splitter(self.n_folds, shuffle=True, random_state=int(seed))
         return list(splits.split(rows, self.labels))
 
-    def __reduce__(self):
-        return RepeatedFolds, (self.n_samples, self.labels, self.n_folds, self.seed)
+    def __getstate__(self):
+        # Every trial travels to its worker: the splits that it needs are made there.
+        return {**vars(self), "_last": (None, None)}
 
 
 class CycledFolds(_Folds):

@@ -1,5 +1,7 @@
 """The engine under searches whose trials are one fit on one split."""
 
+import pickle
+
 import joblib
 import numpy as np
 import pytest
@@ -140,7 +142,7 @@ def test_repeated_folds():
         np.testing.assert_array_equal(np.sort(np.concatenate(tests)), np.arange(90))
         assert all(labels[test].sum() == 10 for test in tests)
     assert not np.array_equal(folds[0][1], folds[3][1])
-    again = RepeatedFolds(90, labels, 3, 7)
+    again = pickle.loads(pickle.dumps(RepeatedFolds(90, labels, 3, 7)))
     for k in (8, 2, 4):
         for mine, theirs in zip(folds[k], again[k], strict=True):
             np.testing.assert_array_equal(mine, theirs)
@@ -172,3 +174,9 @@ def test_splits_may_be_masks():
     drawn, _ = folds.prefix(0, 7)
     assert len(drawn) == 7
     assert train[drawn].all()
+
+
+def test_splits_are_not_made_before_they_are_wanted(monkeypatch):
+    sent = pickle.dumps(RepeatedFolds(90, None, 3, 7))
+    monkeypatch.setattr(RepeatedFolds, "_repetition", None)
+    assert len(pickle.loads(sent)) == 3
