@@ -202,7 +202,10 @@ class ConstrainedSampler(Sampler):
         The last one is 0 while no result is feasible.
         """
         n, beta = self._n_fitted, self.beta
-        beta = beta(n) if callable(beta) else beta
+        if callable(beta):
+            beta = beta(n)
+            if not 0 < beta < np.inf:
+                raise ValueError(f"beta({n}) must be positive and finite, got {beta!r}.")
         views = [function.predict(self._candidates, pending) for function in self._functions]
         (mu, sigma, fitted), *constraints = views
         worst = np.full(len(mu), -np.inf)

@@ -190,7 +190,12 @@ class RandomDecompositionSampler(Sampler):
     def _beta(self):
         if self.beta == "auto":
             return 0.2 * np.log(2 * self._step)
-        return float(self.beta(self._step) if callable(self.beta) else self.beta)
+        if not callable(self.beta):
+            return float(self.beta)
+        beta = self.beta(self._step)
+        if not 0 < beta < np.inf:
+            raise ValueError(f"beta({self._step}) must be positive and finite, got {beta!r}.")
+        return float(beta)
 
     def _adapt(self, is_better):
         """Widen or narrow the trust region."""

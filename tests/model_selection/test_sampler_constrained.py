@@ -332,3 +332,9 @@ def test_n_init():
     assert [make_sampler(e).n_init for e in ({"x": [1, 2]}, MIXED)] == [4, 4]
     assert make_sampler({str(i): stats.uniform() for i in range(7)}).n_init == 8
     assert make_sampler(n_init=2).n_init == 2
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_a_beta_that_is_no_width_is_an_error(value):
+    with pytest.raises(ValueError, match="must be positive and finite"):
+        run(sinus, 0, 8, beta=lambda n: value)

@@ -356,3 +356,10 @@ def test_optimism_explores():
 def test_bad_parameters(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):
         make_sampler(MIXED, **{name: value})
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_a_beta_that_is_no_width_is_an_error(value):
+    sampler = make_sampler(cube(3), beta=lambda t: value, n_init=3)
+    with pytest.raises(ValueError, match="must be positive and finite"):
+        play(sampler, rosenbrock, 8)
