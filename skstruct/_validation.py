@@ -24,6 +24,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import (
     _check_method_params,
     _check_sample_weight,
+    _num_samples,
     check_is_fitted,
     check_random_state,
     validate_data,
@@ -43,6 +44,7 @@ __all__ = [
     "_check_sample_weight",
     "_fit_and_score",
     "_fit_context",
+    "_num_samples",
     "_safe_split",
     "_yield_masked_array_for_each_param",
     "check_is_fitted",

@@ -13,7 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.multiclass import type_of_target
 
-from skstruct._validation import move_to
+from skstruct._validation import _num_samples, move_to
 from skstruct.model_selection._search_setup import make_folds
 
 N_FOLDS = 5
@@ -44,7 +44,7 @@ def repeated_folds(cv, X, y, estimator, split_params, seed):
         return CycledFolds(make_folds(cv, X, y, estimator, split_params), seed)
     n_folds = N_FOLDS if cv is None else int(cv)
     is_stratified = is_classifier(estimator) and type_of_target(y) in ("binary", "multiclass")
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_samples = _num_samples(X)
     labels = np.asarray(move_to(y, xp=np, device="cpu")) if is_stratified else None
     return RepeatedFolds(n_samples, labels, n_folds, seed)
 

@@ -23,6 +23,7 @@ from skstruct._validation import (
     StrOptions,
     _check_sample_weight,
     _fit_context,
+    _num_samples,
     check_is_fitted,
     check_random_state,
 )
@@ -181,7 +182,7 @@ class ReusableHoldout(BaseEstimator):
         self : object
         """
         X, y = indexable(X, y)
-        n_samples = _n_rows(X)
+        n_samples = _num_samples(X)
         n_holdout = round(self.holdout_size * n_samples)
         if not 2 <= n_holdout <= n_samples - 2:
             raise ValueError(
@@ -342,9 +343,9 @@ class ReusableHoldout(BaseEstimator):
         """
         check_is_fitted(self)
         n_samples = len(self.train_indices_) + len(self.holdout_indices_)
-        if X is not None and _n_rows(X) != n_samples:
+        if X is not None and _num_samples(X) != n_samples:
             raise ValueError(
-                f"X has {_n_rows(X)} rows, but this holdout was fitted to {n_samples} rows."
+                f"X has {_num_samples(X)} rows, but this holdout was fitted to {n_samples} rows."
             )
         yield self.train_indices_, self.holdout_indices_
 
@@ -390,10 +391,6 @@ def _is_classification(y):
     return type_of_target(y) in ("binary", "multiclass") and guess_task(y) == "classification"
 
 
-def _n_rows(X):
-    return X.shape[0] if hasattr(X, "shape") else len(X)
-
-
 def _part(X, y, sample_weight, rows):
     return tuple(
         None if data is None else _safe_indexing(data, rows) for data in (X, y, sample_weight)
@@ -402,7 +399,7 @@ def _part(X, y, sample_weight, rows):
 
 def _mean(phi, X, y, sample_weight):
     values = np.asarray(phi(X, y), dtype=float)
-    if values.ndim not in (1, 2) or len(values) != (n := _n_rows(X)):
+    if values.ndim not in (1, 2) or len(values) != (n := _num_samples(X)):
         raise ValueError(
             f"phi must return an array of shape ({n},) or ({n}, m), got one of shape "
             f"{values.shape}."

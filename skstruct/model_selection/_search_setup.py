@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
 from skstruct import registry
-from skstruct._validation import _MultimetricScorer
+from skstruct._validation import _MultimetricScorer, _num_samples
 from skstruct.model_selection._cash_space import cash_space
 from skstruct.model_selection._fingerprint import describe
 from skstruct.model_selection._store import MemoryStore, SQLiteStore
@@ -85,7 +85,7 @@ def _default_arms(search, X, y, seed):
             f"{', '.join(map(repr, names[:5]))}{rest}. Give an estimator that encodes them, with "
             "a ColumnTransformer, or use the command `skstruct tune`."
         )
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_samples = _num_samples(X)
     return default_arms(guess_task(y), n_samples=n_samples, impute=True, random_state=seed)
 
 
